@@ -1,0 +1,154 @@
+"""Which language a conversation is in: py3langid's model, read in batches with NumPy.
+
+The choice, and what was measured against it, is in docs/decisions/0002-language-identification.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import polars as pl
+
+from assets.clio.reader.text import drop_invisible, one_line, strip_markup, user_texts
+
+UNKNOWN = "und"
+MAX_CHARACTERS = 1000
+# Markup is removed before the cut, so the slice that is cleaned must be longer than the one that is read.
+READ_AHEAD = 4 * MAX_CHARACTERS
+MIN_CONFIDENCE = 0.2
+MIN_LETTER_BYTES = 4
+# A text is prose when about this share of its visible characters are letters; below it, confidence shrinks.
+PROSE_LETTER_SHARE = 0.75
+BATCH = 4096
+# Labels of the model that are a variety of an ISO 639-1 language, and the one for "no language".
+SAME_LANGUAGE = {"nn": "no", "wuu": "zh", "yue": "zh", "ary": "ar", "arz": "ar", "zxx": UNKNOWN}
+
+
+@dataclass(frozen=True)
+class LanguageModel:
+    """The automaton and the naive Bayes table of py3langid, as arrays.
+
+    `next_state` [rows * 256] with `row_start` [states]; `feature` [states], -1 where a state emits none;
+    `table` float32 [features, columns], `prior` float32 [columns]; `groups` [columns] -> index in `languages`.
+    """
+
+    next_state: np.ndarray
+    row_start: np.ndarray
+    feature: np.ndarray
+    table: np.ndarray
+    prior: np.ndarray
+    groups: np.ndarray
+    languages: tuple[str, ...]
+
+
+@lru_cache(maxsize=1)
+def load_model() -> LanguageModel:
+    """Read the packaged model; only labels that name an ISO 639-1 language, or none, are kept."""
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    source = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    labels = [SAME_LANGUAGE.get(label, label) for label in source.nb_classes]
+    columns = [i for i, label in enumerate(labels) if len(label) == 2 or label == UNKNOWN]
+    languages = tuple(sorted({labels[i] for i in columns}))
+    return LanguageModel(
+        next_state=np.asarray(source.tk_nextmove),
+        row_start=np.asarray(source.tk_row, dtype=np.int64) << 8,
+        feature=np.asarray(source.tk_output, dtype=np.int32),
+        table=np.ascontiguousarray(source.nb_ptc[:, columns], dtype=np.float32),
+        prior=np.asarray(source.nb_pc)[columns].astype(np.float32),
+        groups=np.asarray([languages.index(labels[i]) for i in columns]),
+        languages=languages,
+    )
+
+
+def supported_languages() -> list[str]:
+    """ISO 639-1 codes that `identify` can return, 'und' apart."""
+    return [language for language in load_model().languages if language != UNKNOWN]
+
+
+def language_text(messages: str = "messages") -> pl.Expr:
+    """String: what the user wrote, cleaned of code, links and placeholders, first 1,000 characters."""
+    joined = user_texts(messages).list.join("\n", ignore_nulls=True).fill_null("").str.slice(0, READ_AHEAD)
+    return one_line(strip_markup(drop_invisible(joined))).str.slice(0, MAX_CHARACTERS)
+
+
+def identify(texts: pl.Series) -> pl.DataFrame:
+    """Identify the language of each text.
+
+    In: String series [N], cleaned by `language_text`. Out, in the same order: `language` String (ISO 639-1, or
+    'und'), `language_confidence` Float32 (0..1). Each row depends on its own text only. Too short, not prose,
+    or below the confidence threshold is 'und' with what confidence there was.
+    """
+    letters = texts.str.replace_all(r"[^\p{L}\p{M}]+", "")
+    lowered = pl.DataFrame({"text": texts, "capitals": ~texts.str.contains(r"\p{Ll}")}).select(
+        pl.when("capitals").then(pl.col("text").str.to_lowercase()).otherwise("text").str.normalize("NFC")
+    )
+    winners, confidence = _classify(lowered.to_series())
+    visible = texts.str.replace_all(r"\s+", "").str.len_chars().to_numpy()
+    share = letters.str.len_chars().to_numpy() / np.maximum(visible, 1)
+    confidence = confidence * np.minimum(1.0, share / PROSE_LETTER_SHARE)
+    confidence[letters.str.len_bytes().to_numpy() < MIN_LETTER_BYTES] = 0.0
+    names = np.asarray(load_model().languages, dtype=object)[winners]
+    names[confidence < MIN_CONFIDENCE] = UNKNOWN
+    return pl.DataFrame(
+        {"language": pl.Series(names, dtype=pl.String), "language_confidence": confidence.astype(np.float32)}
+    )
+
+
+def _classify(texts: pl.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Index of the best language [N] and its probability [N]."""
+    raw = texts.cast(pl.Binary).to_arrow()
+    buffers = raw.cast("large_binary").buffers()
+    offsets = np.frombuffer(buffers[1], dtype=np.int64)[: len(texts) + 1]
+    content = np.frombuffer(buffers[2], dtype=np.uint8) if buffers[2] is not None else np.zeros(1, np.uint8)
+    lengths = np.diff(offsets)
+    # Texts of like length walk together, so that few steps run on a nearly empty batch.
+    order = np.argsort(-lengths, kind="stable")
+    winners = np.zeros(len(texts), dtype=np.int64)
+    confidence = np.zeros(len(texts))
+    for start in range(0, len(order), BATCH):
+        rows = order[start : start + BATCH]
+        scores = _score(content, offsets[rows], lengths[rows])
+        winners[rows] = scores.argmax(axis=1)
+        confidence[rows] = scores.max(axis=1)
+    return winners, confidence
+
+
+def _score(content: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Probabilities [rows, languages] of texts sorted by falling length."""
+    from scipy.sparse import csr_matrix
+
+    model = load_model()
+    rows, features = _walk(model, content, starts, lengths)
+    shape = (len(starts), len(model.table))
+    counts = csr_matrix((np.ones(len(rows), dtype=np.float32), (rows, features)), shape=shape)
+    counts.data = np.log1p(counts.data)
+    scores = np.asarray(counts @ model.table) + model.prior
+    # Dividing by the square root of the length is py3langid's calibration of naive Bayes across lengths.
+    scores /= np.sqrt(np.maximum(lengths, 1))[:, None]
+    scores[np.diff(counts.indptr) == 0] = 0.0
+    scores = np.exp(scores - scores.max(axis=1, keepdims=True))
+    merged = np.zeros((len(scores), len(model.languages)))
+    np.add.at(merged.T, model.groups, scores.T)
+    return merged / merged.sum(axis=1, keepdims=True)
+
+
+def _walk(
+    model: LanguageModel, content: np.ndarray, starts: np.ndarray, lengths: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Step all texts through the automaton byte by byte: (text, feature) of every feature met."""
+    state = np.zeros(len(starts), dtype=np.int64)
+    rows, features = [], []
+    active = np.searchsorted(-lengths, -np.arange(lengths[0] if len(lengths) else 0), side="left")
+    for step, count in enumerate(active):
+        letters = content[starts[:count] + step]
+        state[:count] = model.next_state[model.row_start[state[:count]] + letters]
+        emitted = model.feature[state[:count]]
+        hit = np.flatnonzero(emitted >= 0)
+        rows.append(hit)
+        features.append(emitted[hit])
+    if not rows:
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int32)
+    return np.concatenate(rows), np.concatenate(features)

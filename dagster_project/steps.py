@@ -1,0 +1,340 @@
+"""How a room declares its assets: a step reads tables lazily, returns tables, and commits those that pass their gates.
+
+`table_step` wraps a small function into a Dagster multi-asset. The function receives the step and its inputs as
+`pl.LazyFrame`s and returns a `Result`; staging, gates, metadata, the journal and safe error messages are the same
+for all rooms and live here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from dagster_project import partitions, progress
+from dagster_project.checks import GateSpec, Outcome, schema_outcome
+from dagster_project.errors import ObservatoryError
+from dagster_project.home import Batch, Home
+from dagster_project.lake import WHOLE, Lake, StagedTable
+from dagster_project.memory import peak_megabytes, reset_peak
+from dagster_project.settings import Settings
+from schemas.catalogue import Table
+
+OWNERS = ["team:observatory"]
+Frames = pl.DataFrame | pl.LazyFrame | Iterable[pl.DataFrame] | StagedTable
+
+
+@dataclass
+class Result:
+    """What a step's function returns.
+
+    `tables` are written in the order given, unless the function has staged them itself. `on_commit` runs once all
+    gates have passed. `rows_in` defaults to the rows of the last output.
+    """
+
+    tables: Mapping[str, Frames]
+    rows_in: int | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    on_commit: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a step's function may use besides its inputs."""
+
+    name: str
+    home: Home
+    settings: Settings
+    partition: str
+    run_id: str
+
+    @property
+    def lake(self) -> Lake:
+        """The home's lake."""
+        return self.home.lake
+
+    @property
+    def batch(self) -> Batch:
+        """The batch of a batched step."""
+        return self.home.batch(self.partition)
+
+    def report(self, done: int, total: int | None = None) -> None:
+        """Tell the progress display how far this step is."""
+        progress.report(self.name, done, total)
+
+
+@dataclass(frozen=True)
+class StepSpec:
+    """Declaration of a step: what `plan` needs to know about it without running it."""
+
+    name: str
+    outputs: tuple[Table, ...]
+    inputs: tuple[Table, ...]
+    version: str
+    settings: tuple[str, ...]
+    batched: bool
+
+    def fingerprint(self, settings: Settings, inputs: Sequence[str], batch: Batch | None) -> str:
+        """Hash of everything the outputs depend on: code version, chosen settings, input fingerprints, the file."""
+        facts = {
+            "version": self.version,
+            "settings": settings.fingerprint(self.settings),
+            "inputs": list(inputs),
+            "batch": batch.signature() if batch and not self.inputs else None,
+        }
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+class HomeResource(dg.ConfigurableResource):
+    """The observatory home that a run works in."""
+
+    root: str
+
+    def open(self) -> Home:
+        """Open the home at `root`."""
+        return Home(self.root)
+
+
+class LakeIOManager(dg.ConfigurableIOManager):
+    """Loads inputs from the lake as lazy frames and commits the tables that a step has staged."""
+
+    root: str
+
+    def load_input(self, context: dg.InputContext) -> pl.LazyFrame:
+        """One partition, or all batches of a batched table with their key in `batch`."""
+        lake, table = Home(self.root).lake, context.asset_key.path[-1]
+        zone = (context.upstream_output.definition_metadata if context.upstream_output else {})["zone"]
+        if not context.has_asset_partitions:
+            return lake.scan(zone, table)
+        if context.step_context.has_partition_key:
+            return lake.scan(zone, table, context.asset_partition_key)
+        return lake.scan_batches(zone, table, context.asset_partition_keys)
+
+    def handle_output(self, context: dg.OutputContext, obj: tuple[StagedTable, dict[str, Any]]) -> None:
+        """Commit a staged table under its fingerprint."""
+        staged, facts = obj
+        manifest = Home(self.root).lake.commit(staged, **facts)
+        context.add_output_metadata({"rows": manifest.rows, "bytes": manifest.bytes, "sha256": manifest.sha256})
+
+
+def table_step(
+    *,
+    outputs: Sequence[Table],
+    inputs: Sequence[Table] = (),
+    version: str,
+    group: str,
+    settings: Sequence[str] = (),
+    gates: Sequence[GateSpec] = (),
+    kinds: Sequence[str] = ("polars", "parquet"),
+) -> Callable[[Callable[..., Result]], dg.AssetsDefinition]:
+    """Turn `fn(step, **input_frames) -> Result` into a multi-asset whose tables are gated before they are committed.
+
+    A step whose outputs are batched runs once per batch. `version` is the code version (with model ids and prompt
+    hashes where a step uses them); `settings` names the settings whose change makes the outputs stale.
+    """
+
+    def decorate(function: Callable[..., Result]) -> dg.AssetsDefinition:
+        name = function.__name__
+        spec = StepSpec(name, tuple(outputs), tuple(inputs), version, tuple(settings), outputs[0].batched)
+        asset = dg.multi_asset(
+            name=f"{name}_step",
+            description=(function.__doc__ or "").strip(),
+            outs={table.name: _asset_out(table, version, group, kinds) for table in outputs},
+            ins={table.name: dg.AssetIn(key=table.name, input_manager_key="lake") for table in inputs},
+            check_specs=_check_specs(outputs, gates),
+            partitions_def=partitions.batches if spec.batched else None,
+            required_resource_keys={"home"},
+            op_tags={"observatory/step": name},
+        )(_compute(spec, function, tuple(gates)))
+        SPECS[name] = spec
+        return asset
+
+    return decorate
+
+
+SPECS: dict[str, StepSpec] = {}
+"""Every declared step by name, in the order of import: `plan` reads it."""
+
+
+def _asset_out(table: Table, version: str, group: str, kinds: Sequence[str]) -> dg.AssetOut:
+    columns = [
+        dg.TableColumn(name, str(column.dtype), description=column.description or column.title)
+        for name, column in table.schema.to_schema().columns.items()
+    ]
+    return dg.AssetOut(
+        key=table.name,
+        description=table.description,
+        io_manager_key="lake",
+        metadata={"zone": table.zone, "dagster/column_schema": dg.TableSchema(columns)},
+        group_name=group,
+        code_version=version,
+        owners=OWNERS,
+        kinds=set(kinds),
+        tags={"zone": table.zone},
+        automation_condition=dg.AutomationCondition.eager(),
+    )
+
+
+def _check_specs(outputs: Sequence[Table], gates: Sequence[GateSpec]) -> list[dg.AssetCheckSpec]:
+    schema = [
+        dg.AssetCheckSpec(
+            "schema", asset=table.name, blocking=True, description="Every row satisfies the table's pandera model."
+        )
+        for table in outputs
+    ]
+    others = [
+        dg.AssetCheckSpec(check, asset=table, blocking=True, description=gate.description)
+        for gate in gates
+        for table, check in gate.answers
+    ]
+    return [*schema, *others]
+
+
+def _compute(spec: StepSpec, function: Callable[..., Result], gates: tuple[GateSpec, ...]) -> Callable[..., Iterator[Any]]:
+    def compute(context: dg.AssetExecutionContext, **inputs: pl.LazyFrame) -> Iterator[Any]:
+        home: Home = context.resources.home.open()
+        partition = context.partition_key if spec.batched else WHOLE
+        step = Step(spec.name, home, home.settings(), partition, context.run_id)
+        with home.lake.writer():
+            run = _Run(spec, step, home, started=time.monotonic())
+            reset_peak()
+            staged, result, outcomes = _guarded(run, lambda: run.stage(function, inputs, gates))
+            yield from run.publish(staged, result, outcomes)
+
+    return compute
+
+
+@dataclass
+class _Run:
+    """One execution of a step."""
+
+    spec: StepSpec
+    step: Step
+    home: Home
+    started: float
+
+    def stage(
+        self, function: Callable[..., Result], inputs: Mapping[str, pl.LazyFrame], gates: tuple[GateSpec, ...]
+    ) -> tuple[dict[str, StagedTable], Result, list[Outcome]]:
+        """Run the function, write its tables aside and put them before their gates."""
+        result = function(self.step, **inputs)
+        zones = {table.name: table.zone for table in self.spec.outputs}
+        staged = {
+            name: frames
+            if isinstance(frames, StagedTable)
+            else self.home.lake.stage(zones[name], name, frames, self.step.partition)
+            for name, frames in result.tables.items()
+        }
+        outcomes = [schema_outcome(table, staged[table.name]) for table in self.spec.outputs]
+        if all(outcome.passed for outcome in outcomes):
+            for gate in gates:
+                outcomes += gate.run(self.step, staged, result)
+        if all(outcome.passed for outcome in outcomes):
+            result.on_commit()
+        return staged, result, outcomes
+
+    def publish(
+        self, staged: dict[str, StagedTable], result: Result, outcomes: list[Outcome]
+    ) -> Iterator[dg.AssetCheckResult | dg.Output]:
+        """Yield the checks, commit what passed, and fail the step when any gate did not pass.
+
+        Tables are committed in the declared order as long as they pass, so a step that lists its quarantine first
+        keeps that even when the batch itself is refused.
+        """
+        failed = {outcome.table for outcome in outcomes if not outcome.passed}
+        for outcome in outcomes:
+            yield dg.AssetCheckResult(
+                asset_key=outcome.table,
+                check_name=outcome.gate,
+                passed=outcome.passed,
+                metadata={key: dg.MetadataValue.json(value) if isinstance(value, dict | list) else value
+                          for key, value in outcome.metadata.items()},
+            )
+        facts = self._facts(result)
+        for table in self.spec.outputs:
+            if table.name in failed:
+                break
+            yield self._output(table, staged[table.name], result, facts)
+        if failed:
+            for table in staged.values():
+                self.home.lake.discard(table)
+            raise _refusal(outcomes)
+        self._record(staged, result)
+
+    def _facts(self, result: Result) -> dict[str, Any]:
+        fingerprint = self.spec.fingerprint(self.step.settings, self._input_fingerprints(), self._batch())
+        return {"code_version": self.spec.version, "fingerprint": fingerprint, "extra": {}}
+
+    def _batch(self) -> Batch | None:
+        return self.step.batch if self.spec.batched else None
+
+    def _input_fingerprints(self) -> list[str]:
+        keys = [batch.key for batch in self.home.batches()]
+        return [
+            manifest.fingerprint
+            for table in self.spec.inputs
+            for key in ([self.step.partition] if self.spec.batched else keys if table.batched else [WHOLE])
+            if (manifest := self.home.lake.manifest(table.zone, table.name, key))
+        ]
+
+    def _output(self, table: Table, staged: StagedTable, result: Result, facts: dict[str, Any]) -> dg.Output:
+        metadata = dict(result.metadata) | {"seconds": round(time.monotonic() - self.started, 3), "peak_memory_mb": peak_megabytes()}
+        return dg.Output(
+            (staged, facts),
+            output_name=table.name,
+            metadata=metadata,
+            data_version=dg.DataVersion(facts["fingerprint"]),
+        )
+
+    def _record(self, staged: Mapping[str, StagedTable], result: Result) -> None:
+        rows_out = staged[self.spec.outputs[-1].name].rows
+        self.home.lake.record(
+            {
+                "run_id": self.step.run_id,
+                "stage": self.spec.name,
+                "batch": self.step.partition if self.spec.batched else None,
+                "rows_in": rows_out if result.rows_in is None else result.rows_in,
+                "rows_out": rows_out,
+                "seconds": round(time.monotonic() - self.started, 3),
+                "peak_memory_mb": peak_megabytes(),
+                "finished_at": datetime.now(UTC).isoformat(),
+                "code_version": self.spec.version,
+            }
+        )
+
+
+def _refusal(outcomes: Sequence[Outcome]) -> dg.Failure:
+    failed = [outcome for outcome in outcomes if not outcome.passed]
+    names = ", ".join(f"{outcome.table}/{outcome.gate}" for outcome in failed)
+    reasons = {f"{outcome.table}/{outcome.gate}": dg.MetadataValue.json(dict(outcome.metadata)) for outcome in failed}
+    return dg.Failure(f"refused by {names}; nothing was committed", metadata=reasons, allow_retries=False)
+
+
+def _guarded(run: _Run, work: Callable[[], Any]) -> Any:
+    """Run `work`; any error that is not known to be safe is replaced by one that names only its kind and place.
+
+    Library errors quote the values they failed on. The whole traceback goes to a file in the restricted zone.
+    """
+    failure: dg.Failure
+    try:
+        return work()
+    except ObservatoryError as error:
+        failure = dg.Failure(str(error), allow_retries=False)
+    except Exception as error:
+        name = f"{run.step.run_id}-{run.spec.name}.txt"
+        (run.home.restricted / "errors").mkdir(mode=0o700, exist_ok=True)
+        (run.home.restricted / "errors" / name).write_text(traceback.format_exc(), "utf-8")
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        failure = dg.Failure(
+            f"{type(error).__name__} in {place.name} (line {place.lineno}); details: restricted/errors/{name}",
+            allow_retries=False,
+        )
+    raise failure

@@ -1,0 +1,1 @@
+"""One pandera model per table, one file per room. Imports no orchestrator."""

@@ -1,0 +1,50 @@
+"""Every table of the lake: its name, its schema, its zone and whether it is cut into batches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pandera.polars import DataFrameModel
+
+from schemas.clio import ClusterAssignment, ClusterCentroid, ClusterNode, Concern, Embedding, Facet
+from schemas.conversations import Conversation, CurrentConversation, Quarantine, RedactedConversation
+from schemas.published import Cluster, ClusterCell, LanguageContrast, PrivacyReport, RunLog
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: asset key, Parquet folder and SQL table share its name."""
+
+    name: str
+    schema: type[DataFrameModel]
+    zone: str = "restricted"
+    batched: bool = False
+
+    @property
+    def description(self) -> str:
+        """First paragraph of the schema's docstring."""
+        return " ".join((self.schema.__doc__ or self.name).split("\n\n")[0].split())
+
+    def column_descriptions(self) -> dict[str, str]:
+        """Description of each column, by name."""
+        columns = self.schema.to_schema().columns
+        return {name: column.description or column.title or "" for name, column in columns.items()}
+
+
+QUARANTINE = Table("quarantine", Quarantine, batched=True)
+CONVERSATIONS = Table("conversations", Conversation, batched=True)
+REDACTED_CONVERSATIONS = Table("redacted_conversations", RedactedConversation, batched=True)
+FACETS = Table("facets", Facet, batched=True)
+EMBEDDINGS = Table("embeddings", Embedding, batched=True)
+CONCERNS = Table("concerns", Concern, batched=True)
+CURRENT_CONVERSATIONS = Table("current_conversations", CurrentConversation)
+CLUSTER_ASSIGNMENTS = Table("cluster_assignments", ClusterAssignment)
+CLUSTER_CENTROIDS = Table("cluster_centroids", ClusterCentroid)
+CLUSTER_NODES = Table("cluster_nodes", ClusterNode)
+CLUSTERS = Table("clusters", Cluster, zone="published")
+CLUSTER_CELLS = Table("cluster_cells", ClusterCell, zone="published")
+LANGUAGE_CONTRASTS = Table("language_contrasts", LanguageContrast, zone="published")
+PRIVACY_REPORT = Table("privacy_report", PrivacyReport, zone="published")
+RUN_LOG = Table("run_log", RunLog, zone="published")
+
+PUBLISHED = (CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, PRIVACY_REPORT, RUN_LOG)

@@ -1,0 +1,34 @@
+"""What every test shares: the socket guard, the public data folder, and a private home per test."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Switch off everything that could talk to the network before any library reads its switches."""
+    from dagster_project.settings import silence_telemetry
+
+    silence_telemetry()
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Folder of the public data sets; the test is skipped where it is absent."""
+    folder = Path(os.environ.get("OBSERVATORY_DATA", REPOSITORY / ".." / "shared" / "data")).resolve()
+    if not folder.is_dir():
+        pytest.skip(f"public data not found at {folder}; set OBSERVATORY_DATA to its folder")
+    return folder
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A fresh observatory home, private to its owner."""
+    folder = tmp_path / "home"
+    folder.mkdir(mode=0o700)
+    return folder
