@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pandera.polars import DataFrameModel
 
 from schemas.clio import ClusterAssignment, ClusterCentroid, ClusterNode, Concern, Embedding, Facet
-from schemas.conversations import Conversation, CurrentConversation, Quarantine, RedactedConversation
+from schemas.conversations import Conversation, Quarantine, RedactedConversation
+from schemas.current_conversations import CurrentConversation
 from schemas.published import Cluster, ClusterCell, LanguageContrast, PrivacyReport, RunLog
+from schemas.warehouse import PublishedTable
 
 
 @dataclass(frozen=True)
@@ -46,5 +48,7 @@ CLUSTER_CELLS = Table("cluster_cells", ClusterCell, zone="published")
 LANGUAGE_CONTRASTS = Table("language_contrasts", LanguageContrast, zone="published")
 PRIVACY_REPORT = Table("privacy_report", PrivacyReport, zone="published")
 RUN_LOG = Table("run_log", RunLog, zone="published")
+PUBLISHED_TABLES = Table("published_tables", PublishedTable, zone="published")
 
 PUBLISHED = (CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, PRIVACY_REPORT, RUN_LOG)
+"""The tables that the warehouse serves, in the order in which a reader needs them."""

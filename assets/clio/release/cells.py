@@ -1,0 +1,75 @@
+"""Cells of the published clusters: by language, week, model and concern band."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from assets.clio.release.tree import Tree
+from assets.clio.release.words import clean_value
+from dagster_project.privacy.cells import DimensionCells, Rules, suppress_cells
+from dagster_project.privacy.suppression import OTHER
+from dagster_project.privacy.thresholds import Thresholds
+from schemas.published import DIMENSIONS
+
+UNKNOWN = {"language": "und"}
+SENSITIVE = "concern_band"
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Outcome by dimension, and the per-user counts it was decided on (node, value, user, n; restricted)."""
+
+    outcomes: Mapping[str, DimensionCells]
+    entries: Mapping[str, pl.DataFrame]
+
+
+def count_cells(conversations: pl.DataFrame, tree: Tree, thresholds: Thresholds, harmless: str) -> Cells:
+    """Count every dimension at every published cluster and decide which cells are shown.
+
+    In: cluster_id (base), user, language, week, model, concern_band of each conversation.
+    """
+    if tree.empty:
+        return Cells({}, {})
+    plain = Rules(thresholds.cells, thresholds.min_merged)
+    sensitive = Rules(thresholds.cells, thresholds.min_merged, harmless)
+    entries = {dimension: _entries(conversations, tree, dimension) for dimension in DIMENSIONS}
+    outcomes = {
+        dimension: suppress_cells(part, tree.parents, sensitive if dimension == SENSITIVE else plain)
+        for dimension, part in entries.items()
+    }
+    return Cells(outcomes, entries)
+
+
+def _entries(conversations: pl.DataFrame, tree: Tree, dimension: str) -> pl.DataFrame:
+    """node, value, user, n: conversations of each user in each cell of every published cluster."""
+    label = pl.col(dimension).dt.strftime("%Y-%m-%d") if dimension == "week" else pl.col(dimension)
+    values = conversations.select(pl.col(dimension).unique()).with_columns(label.cast(pl.String).alias("value"))
+    values = values.with_columns(clean_value("value", OTHER, UNKNOWN.get(dimension, "unknown")))
+    base = conversations.group_by("cluster_id", dimension, "user").agg(n=pl.len().cast(pl.Int64))
+    coded = base.join(values, on=dimension, nulls_equal=True).drop(dimension)
+    return coded.join(tree.members, on="cluster_id").group_by("node", "value", "user").agg(pl.col("n").sum())
+
+
+def cell_table(tree: Tree, cells: Cells) -> pl.DataFrame:
+    """The published `cluster_cells`."""
+    parts = [
+        outcome.shown.join(tree.totals, on="node").with_columns(dimension=pl.lit(dimension))
+        for dimension, outcome in cells.outcomes.items()
+    ]
+    rows = pl.concat(parts) if parts else _no_cells(tree)
+    return rows.select(
+        "cluster_id",
+        pl.col("level").cast(pl.UInt8),
+        "dimension",
+        "value",
+        pl.col("users", "conversations").cast(pl.UInt32),
+        share=pl.col("conversations") / pl.col("cluster_conversations"),
+    ).sort(["level", "cluster_id", "dimension", "value"], descending=[True, False, False, False])
+
+
+def _no_cells(tree: Tree) -> pl.DataFrame:
+    words = pl.lit(None, dtype=pl.String)
+    return tree.totals.clear().with_columns(dimension=words, value=words, users=pl.lit(0), conversations=pl.lit(0))

@@ -1,0 +1,64 @@
+"""WildChat and LMSYS-Chat-1M: one conversation per row under `conversation`, as their Parquet releases have it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from assets.conversations.loaders.base import Fields, Parsed, RecordLoader, as_metadata, as_name
+from assets.conversations.loaders.messages import read_messages, require_user
+
+
+class WildChatLoader(RecordLoader):
+    """WildChat, both versions. The user is the hashed address of the first turn, else that of the row.
+
+    The first version (`conversation_id`, no hashed address) has no users. A row's own time is that of its last turn,
+    so the conversation starts at its first turn's time where turns have one.
+    """
+
+    name = "wildchat"
+    description = "WildChat Parquet (both versions): conversation, conversation_hash or conversation_id, timestamp"
+    content_columns = frozenset({"conversation", "conversation_hash", "timestamp", "language", "hashed_ip"})
+
+    def matches(self, record: dict[str, Any]) -> bool:
+        """Whether there is a conversation with a hash, or with an id and a time."""
+        known = "conversation_hash" in record or ("conversation_id" in record and "timestamp" in record)
+        return known and isinstance(record.get("conversation"), list)
+
+    def parse(self, byte_offset: int, line: int, record: dict[str, Any], fields: Fields) -> Parsed:
+        """The conversation of one record."""
+        turns = record.get("conversation")
+        roles, contents = read_messages(turns)
+        require_user(roles)
+        first = next((turn for turn in turns or [] if turn.get("role") == "user"), {})
+        ended = record.get("timestamp")
+        found = fields.envelope(record) | {
+            "started": first.get("timestamp") or ended,
+            "updated": ended,
+            "metadata": as_metadata({"language": record.get("language")}),
+        }
+        found["conversation_id"] = as_name(record.get("conversation_hash")) or found["conversation_id"]
+        if "user" not in fields.mapping:
+            found["user"] = as_name(first.get("hashed_ip")) or as_name(record.get("hashed_ip"))
+        if "time" in fields.mapping:
+            found["started"] = fields.get(record, "time")
+        return Parsed(byte_offset, line, roles, contents, **found)
+
+
+class LmsysLoader(RecordLoader):
+    """LMSYS-Chat-1M. It names neither users nor times."""
+
+    name = "lmsys"
+    description = "LMSYS-Chat-1M Parquet: conversation_id, model, conversation (no users, no times)"
+    content_columns = frozenset({"conversation", "conversation_id", "model", "language"})
+
+    def matches(self, record: dict[str, Any]) -> bool:
+        """Whether there is a conversation with an id and a model, and no time."""
+        known = "conversation_id" in record and "timestamp" not in record and "conversation_hash" not in record
+        return known and isinstance(record.get("conversation"), list)
+
+    def parse(self, byte_offset: int, line: int, record: dict[str, Any], fields: Fields) -> Parsed:
+        """The conversation of one record."""
+        roles, contents = read_messages(record.get("conversation"))
+        require_user(roles)
+        found = fields.envelope(record) | {"metadata": as_metadata({"language": record.get("language")})}
+        return Parsed(byte_offset, line, roles, contents, **found)

@@ -1,0 +1,194 @@
+"""What every loader shares: the shape it produces, the protocol, and the fields around a conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+
+import orjson
+
+from assets.conversations.containers.rows import Row
+from assets.conversations.reading import Fault, Unreadable
+from dagster_project.errors import ObservatoryError
+
+MAPPABLE = ("id", "user", "time", "updated", "model", "messages", "text", "response", "metadata")
+USUAL_NAMES: dict[str, tuple[str, ...]] = {
+    "id": ("id", "conversation_id"),
+    "user": ("user", "user_id"),
+    "time": ("started_at", "created_at", "created", "timestamp"),
+    "updated": ("updated_at", "updated"),
+    "model": ("model",),
+    "metadata": ("metadata",),
+}
+
+
+class Parsed(NamedTuple):
+    """One conversation as its file has it: ids and times raw, messages as two lists of equal length.
+
+    `rows` is the number of rows of the file that it was made from; the place is that of the first.
+    """
+
+    byte_offset: int
+    line: int
+    roles: list[str]
+    contents: list[str]
+    conversation_id: str | None = None
+    user: str | None = None
+    started: Any = None
+    updated: Any = None
+    model: str | None = None
+    metadata: str | None = None
+    rows: int = 1
+
+
+class Fields:
+    """Where the fields around a conversation are: usual names, or the column that `--map FIELD=COLUMN` gives.
+
+    A mapped name may lead into nested objects with dots (`user=account.id`).
+    """
+
+    def __init__(self, mapping: Mapping[str, str] | None = None) -> None:
+        """Take the mapping. Raises ObservatoryError where it maps a field that does not exist."""
+        self.mapping = dict(mapping or {})
+        unknown = sorted(set(self.mapping) - set(MAPPABLE))
+        if unknown:
+            raise ObservatoryError(f"--map knows no field {', '.join(unknown)}; it knows {', '.join(MAPPABLE)}")
+        self._names = {field: self._candidates(field) for field in MAPPABLE}
+
+    def _candidates(self, field: str) -> tuple[str, ...]:
+        return (self.mapping[field],) if field in self.mapping else USUAL_NAMES.get(field, (field,))
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """Top-level columns that any field may come from."""
+        names = {name for names in self._names.values() for name in names}
+        return frozenset(names | {name.split(".")[0] for name in names})
+
+    def get(self, record: Mapping[str, Any], field: str) -> Any:
+        """Value of a field, or None."""
+        for name in self._names[field]:
+            value = record.get(name)
+            if value is None and "." in name:
+                value = _descend(record, name)
+            if value is not None:
+                return value
+        return None
+
+    def text(self, record: Mapping[str, Any], field: str) -> str | None:
+        """A field that names something: a string or an integer. Raises Unreadable on another type."""
+        return as_name(self.get(record, field))
+
+    def envelope(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """Everything around the messages, as keyword arguments of `Parsed`."""
+        return {
+            "conversation_id": self.text(record, "id"),
+            "user": self.text(record, "user"),
+            "started": self.get(record, "time"),
+            "updated": self.get(record, "updated"),
+            "model": self.text(record, "model"),
+            "metadata": as_metadata(self.get(record, "metadata")),
+        }
+
+
+def _descend(record: Mapping[str, Any], path: str) -> Any:
+    value: Any = record
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def as_name(value: object) -> str | None:
+    """Name or id as text without surrounding blanks; None where it is empty. Raises Unreadable on another type."""
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str):
+        raise Unreadable("wrong_type")
+    return value.strip() or None
+
+
+def as_metadata(value: object) -> str | None:
+    """Metadata as the text of a JSON object; what is no object is put into one. None where it cannot be written."""
+    if value is None:
+        return None
+    try:
+        if isinstance(value, str):
+            value = _object_in(value)
+        return orjson.dumps(value if isinstance(value, dict) else {"value": value}, default=str).decode()
+    except (orjson.JSONEncodeError, RecursionError):
+        return None
+
+
+def _object_in(text: str) -> object:
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+    return value if isinstance(value, dict) else text
+
+
+class Loader(Protocol):
+    """A format: which records are its own, and how its rows become conversations."""
+
+    name: str
+    description: str
+    plain: Literal["csv", "lines"] | None
+    """How to read text that is not JSON; None where the format has no such form."""
+
+    def columns(self, fields: Fields) -> frozenset[str] | None:
+        """Top-level columns that are read, so that Parquet decodes no others; None means all."""
+        ...
+
+    def matches(self, record: dict[str, Any]) -> bool:
+        """Whether a record looks like this format."""
+        ...
+
+    def read(self, rows: Iterable[Row | Fault], fields: Fields) -> Iterator[Parsed | Fault]:
+        """Conversations of a stream of rows, in order; each row ends up in one of them or in one fault."""
+        ...
+
+
+ParseRecord = Callable[[dict[str, Any], Fields], Mapping[str, Any]]
+
+
+class RecordLoader:
+    """A format with one conversation per row: a subclass says how one record is parsed."""
+
+    name: ClassVar[str]
+    description: ClassVar[str]
+    plain: Literal["csv", "lines"] | None = None
+    content_columns: ClassVar[frozenset[str] | None] = None
+
+    def columns(self, fields: Fields) -> frozenset[str] | None:
+        """The format's own columns and those of the fields around a conversation."""
+        return None if self.content_columns is None else self.content_columns | fields.columns
+
+    def matches(self, record: dict[str, Any]) -> bool:
+        """Whether a record looks like this format."""
+        raise NotImplementedError
+
+    def parse(self, byte_offset: int, line: int, record: dict[str, Any], fields: Fields) -> Parsed:
+        """The conversation of one record. Raises Unreadable with the reason."""
+        raise NotImplementedError
+
+    def read(self, rows: Iterable[Row | Fault], fields: Fields) -> Iterator[Parsed | Fault]:
+        """One conversation or one fault per row."""
+        for row in rows:
+            if isinstance(row, Fault):
+                yield row
+                continue
+            offset, line, record = row
+            try:
+                yield self.parse(offset, line, as_record(record), fields)
+            except Unreadable as error:
+                yield Fault(offset, line, error.reason)
+            except RecursionError:
+                yield Fault(offset, line, "wrong_type")
+
+
+def as_record(value: object) -> dict[str, Any]:
+    """The value as an object. Raises Unreadable."""
+    if not isinstance(value, dict):
+        raise Unreadable("wrong_type")
+    return value

@@ -1,0 +1,118 @@
+"""The log of runs and the DuckDB file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+import sql
+from dagster_project import warehouse as duckdb_file
+from dagster_project.checks import GateSpec, Outcome
+from dagster_project.lake import StagedTable
+from dagster_project.leak_gate import event_logs, find_leaks
+from dagster_project.steps import Result, Step, table_step
+from schemas.catalogue import (
+    CLUSTER_CELLS,
+    CLUSTERS,
+    LANGUAGE_CONTRASTS,
+    PRIVACY_REPORT,
+    PUBLISHED,
+    PUBLISHED_TABLES,
+    RUN_LOG,
+    Table,
+)
+
+RELEASED = [CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, PRIVACY_REPORT]
+
+
+@table_step(outputs=[RUN_LOG], inputs=RELEASED, version="1", group="warehouse")
+def run_log(
+    step: Step,
+    clusters: pl.LazyFrame,
+    cluster_cells: pl.LazyFrame,
+    language_contrasts: pl.LazyFrame,
+    privacy_report: pl.LazyFrame,
+) -> Result:
+    """Publishes what ran so far: each finished step with its rows, seconds and code version."""
+    del clusters, cluster_cells, language_contrasts, privacy_report  # an order, not data
+    log = pl.read_ndjson(step.lake.journal).select(
+        "run_id",
+        "stage",
+        pl.col("batch").cast(pl.String),
+        pl.col("rows_in", "rows_out").cast(pl.UInt64),
+        pl.col("seconds").cast(pl.Float64),
+        pl.col("finished_at").str.to_datetime("%+", time_unit="us", time_zone="UTC"),
+        "code_version",
+        note=pl.format("peak memory {} MiB", pl.col("peak_memory_mb").round(0).cast(pl.Int64)),
+    )
+    return Result({RUN_LOG.name: log}, rows_in=log.height)
+
+
+def served_file_is_sound(step: Step, staged: Mapping[str, StagedTable], result: Any) -> list[Outcome]:
+    """Every SQL check of `sql/checks` returns no row."""
+    failures = {name: rows for name, rows in result.metadata["sql_checks"].items() if rows}
+    return [Outcome(PUBLISHED_TABLES.name, "sql_checks", not failures, {"failing_rows": failures})]
+
+
+def nothing_leaks(step: Step, staged: Mapping[str, StagedTable], _: Any) -> list[Outcome]:
+    """Search the new DuckDB file, the Data Docs and Dagster's event log."""
+    served = _aside(step)
+    pages = sorted(path for path in step.home.data_docs.rglob("*") if path.is_file())
+    found = find_leaks(step.home, [served, *pages, *event_logs(step.home)], strict=[served])
+    return [Outcome(PUBLISHED_TABLES.name, "no_leaks", not found, {"leaks": found})]
+
+
+WAREHOUSE_GATES = (
+    GateSpec(served_file_is_sound, ((PUBLISHED_TABLES.name, "sql_checks"),), "The queries of sql/checks return no row."),
+    GateSpec(
+        nothing_leaks,
+        ((PUBLISHED_TABLES.name, "no_leaks"),),
+        "No canary, identifier or copied text in the DuckDB file, the Data Docs or Dagster's event log.",
+    ),
+)
+
+
+@table_step(
+    outputs=[PUBLISHED_TABLES],
+    inputs=[*RELEASED, RUN_LOG],
+    version="1",
+    group="warehouse",
+    gates=WAREHOUSE_GATES,
+    kinds=("duckdb", "sql"),
+)
+def warehouse(step: Step, **published: pl.LazyFrame) -> Result:
+    """Builds the DuckDB file aside from the published tables and puts it in the place of the old one."""
+    files = {table: step.lake.path(table.zone, table.name) for table in PUBLISHED}
+    failures = duckdb_file.build(
+        _aside(step), files, sql.view_statements(), sql.comment_statements(), sql.check_statements()
+    )
+    inventory = pl.DataFrame(
+        [_inventory_row(step, table) for table in PUBLISHED],
+        schema={"table_name": pl.String, "rows": pl.UInt64, "columns": pl.UInt32, "sha256": pl.String, "description": pl.String},
+        orient="row",
+    )
+    return Result(
+        {PUBLISHED_TABLES.name: inventory},
+        rows_in=sum(inventory["rows"]),
+        metadata={"sql_checks": failures},
+        on_commit=lambda: _serve(step),
+    )
+
+
+def _inventory_row(step: Step, table: Table) -> tuple[str, int, int, str, str]:
+    manifest = step.lake.manifest(table.zone, table.name)
+    assert manifest is not None  # noqa: S101 its file has just been read
+    return table.name, manifest.rows, len(manifest.columns), manifest.sha256, table.description
+
+
+def _aside(step: Step) -> Path:
+    return step.home.warehouse.with_name(f".{step.home.warehouse.name}.next")
+
+
+def _serve(step: Step) -> None:
+    aside = _aside(step)
+    aside.chmod(0o600)
+    aside.replace(step.home.warehouse)

@@ -1,0 +1,50 @@
+"""The leak scan as a gate: nothing published, served or logged may repeat what is restricted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from dagster_project.home import Home
+from schemas.catalogue import CONVERSATIONS
+
+SLICE = 20_000
+
+
+def find_leaks(home: Home, sinks: Sequence[Path], *, strict: Sequence[Path] | None = None) -> dict[str, int]:
+    """Search sinks (Parquet, DuckDB, SQLite, text) for canaries, copied text and identifiers; count by sink and kind.
+
+    Canaries are searched everywhere, and so is any window of 13 words that a conversation of this home contains.
+    Anything shaped like an identifier counts in `strict` sinks (default: all of them). {} means that none was found.
+    """
+    from dagster_project.privacy import leaks
+
+    files = [path for path in sinks if path.exists()]
+    found = list(leaks.scan_canaries(files, home.read_canaries()))
+    strings = {path: leaks.published_strings(path) for path in files}
+    for path, texts in strings.items():
+        found += leaks.scan_verbatim(texts, _raw_text(home), sink=path.name)
+        if strict is None or path in strict:
+            found += leaks.scan_identifiers(texts, sink=path.name)
+    counts: dict[str, int] = {}
+    for leak in found:
+        label = f"{leak.sink}: {leak.kind}"
+        counts[label] = counts.get(label, 0) + 1
+    return counts
+
+
+def _raw_text(home: Home) -> Iterator[pl.DataFrame]:
+    for batch in home.batches():
+        if home.lake.manifest(CONVERSATIONS.zone, CONVERSATIONS.name, batch.key) is None:
+            continue
+        frame = home.lake.scan(CONVERSATIONS.zone, CONVERSATIONS.name, batch.key).select("messages")
+        total: int = frame.select(pl.len()).collect().item()
+        for start in range(0, total, SLICE):
+            yield frame.slice(start, SLICE).collect()
+
+
+def event_logs(home: Home) -> list[Path]:
+    """Dagster's databases of runs, events and schedules of this home."""
+    return sorted(path for path in home.dagster.rglob("*.db") if path.is_file())

@@ -1,0 +1,284 @@
+"""Tables that anyone may read: clusters, their cells, language contrasts, the privacy report and the log of runs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Protocol
+
+import pandera.polars as pa
+import polars as pl
+
+from schemas.identifiers import ANY_IDENTIFIER, HIDDEN
+
+DIMENSIONS = ("language", "week", "model", "concern_band")
+OTHER = "other"
+NAME_LENGTH = 120
+SUMMARY_LENGTH = 600
+TOLERANCE = 1e-9
+
+
+class Limits(Protocol):
+    """Smallest users and conversations that a published row may have."""
+
+    @property
+    def min_users(self) -> int:
+        """Distinct users."""
+        ...
+
+    @property
+    def min_conversations(self) -> int:
+        """Conversations."""
+        ...
+
+
+def _clean(column: str) -> pl.Expr:
+    return ~pl.col(column).fill_null("").str.contains(HIDDEN)
+
+
+def _anonymous(column: str) -> pl.Expr:
+    return ~pl.col(column).fill_null("").str.contains(ANY_IDENTIFIER)
+
+
+class Cluster(pa.DataFrameModel):
+    """Groups of similar conversations, at every level of the tree; small ones are merged into a sibling named Other.
+
+    Children add up to their parent in conversations, not in users: one user may be in several.
+    """
+
+    cluster_id: pl.String = pa.Field(
+        unique=True, str_length={"min_value": 1}, description="Id of the cluster; kept from release to release."
+    )
+    level: pl.UInt8 = pa.Field(description="Height in the tree: 0 is the finest level.")
+    parent_id: pl.String = pa.Field(nullable=True, description="Cluster that holds this one; null at the top.")
+    name: pl.String = pa.Field(
+        str_length={"min_value": 1, "max_value": NAME_LENGTH}, description="Short name; no two siblings share one."
+    )
+    summary: pl.String = pa.Field(
+        str_length={"max_value": SUMMARY_LENGTH}, description="What the conversations in the cluster are about."
+    )
+    users: pl.UInt32 = pa.Field(
+        ge=1, description="Distinct users; all conversations without a user id count as one user."
+    )
+    conversations: pl.UInt32 = pa.Field(ge=1, description="Conversations in the cluster.")
+    share: pl.Float64 = pa.Field(gt=0, le=1, description="Share of all clustered conversations.")
+    reader: pl.String = pa.Field(description="What read the facets of the conversations.")
+    embedder: pl.String = pa.Field(description="Model that embedded them.")
+    namer: pl.String = pa.Field(description="What wrote names and summaries.")
+
+    @pa.dataframe_check
+    @classmethod
+    def parent_exists(cls, data: pa.PolarsData) -> pl.LazyFrame:
+        """Every parent is a published cluster of a higher level."""
+        parents = data.lazyframe.select(parent_id="cluster_id", parent_level="level")
+        joined = data.lazyframe.join(parents, on="parent_id", how="left", maintain_order="left")
+        higher = (pl.col("parent_level") > pl.col("level")).fill_null(False)
+        return joined.select(pl.col("parent_id").is_null() | higher)
+
+    @pa.dataframe_check
+    @classmethod
+    def children_add_up(cls, data: pa.PolarsData) -> pl.LazyFrame:
+        """Children of one cluster have its conversations together, and at least its users."""
+        totals = data.lazyframe.group_by("parent_id").agg(
+            total=pl.col("conversations").cast(pl.Int64).sum(),
+            most=pl.col("users").max(),
+            people=pl.col("users").cast(pl.Int64).sum(),
+        )
+        joined = data.lazyframe.join(
+            totals, left_on="cluster_id", right_on="parent_id", how="left", maintain_order="left"
+        )
+        fits = (pl.col("total") == pl.col("conversations")) & (pl.col("most") <= pl.col("users"))
+        fits &= pl.col("people") >= pl.col("users")
+        return joined.select(pl.col("total").is_null() | fits.fill_null(False))
+
+    @pa.dataframe_check
+    @classmethod
+    def shares_of_the_top_sum_to_one(cls, data: pa.PolarsData) -> pl.LazyFrame:
+        """Top clusters hold every clustered conversation."""
+        total = pl.col("share").filter(pl.col("parent_id").is_null()).sum()
+        return data.lazyframe.select((total - 1).abs().first().over(pl.lit(1)) < TOLERANCE)
+
+    @pa.dataframe_check
+    @classmethod
+    def fewer_users_than_conversations(cls, data: pa.PolarsData) -> pl.LazyFrame:
+        """No cluster has more users than conversations."""
+        return data.lazyframe.select(pl.col("users") <= pl.col("conversations"))
+
+    @pa.dataframe_check
+    @classmethod
+    def sibling_names_differ(cls, data: pa.PolarsData) -> pl.LazyFrame:
+        """No two children of one cluster share a name, whatever the case."""
+        key = pl.struct(pl.col("parent_id"), pl.col("name").str.to_lowercase())
+        return data.lazyframe.select(~key.is_duplicated())
+
+    @pa.dataframe_check
+    @classmethod
+    def strings_are_visible(cls, data: pa.PolarsData) -> pl.LazyFrame:
+        """No control, bidirectional or zero-width characters."""
+        return data.lazyframe.select(_clean("name") & _clean("summary") & _clean("cluster_id"))
+
+    @pa.dataframe_check
+    @classmethod
+    def strings_name_nobody(cls, data: pa.PolarsData) -> pl.LazyFrame:
+        """No identifiers in names and summaries."""
+        return data.lazyframe.select(_anonymous("name") & _anonymous("summary"))
+
+    class Config:
+        """Exactly these columns."""
+
+        strict = True
+
+
+class ClusterCell(pa.DataFrameModel):
+    """Clusters by language, week, model and concern band; values that may not be shown stand together as `other`.
+
+    The cells of one cluster and dimension add up to the cluster. A cluster without cells in a dimension is withheld there.
+    """
+
+    cluster_id: pl.String = pa.Field(description="Cluster, as in `clusters`.")
+    level: pl.UInt8 = pa.Field(description="Height of the cluster in the tree: 0 is the finest level.")
+    dimension: pl.String = pa.Field(isin=DIMENSIONS, description="What the cluster is divided by.")
+    value: pl.String = pa.Field(
+        str_length={"min_value": 1, "max_value": NAME_LENGTH},
+        description="ISO 639-1 language, Monday of the week (UTC), model or concern band; `other` for all the rest.",
+    )
+    users: pl.UInt32 = pa.Field(ge=1, description="Distinct users of the cell.")
+    conversations: pl.UInt32 = pa.Field(ge=1, description="Conversations of the cell.")
+    share: pl.Float64 = pa.Field(gt=0, le=1, description="Share of the cluster's conversations.")
+
+    @pa.dataframe_check
+    @classmethod
+    def shares_sum_to_one(cls, data: pa.PolarsData) -> pl.LazyFrame:
+        """Cells of one cluster and dimension hold all its conversations."""
+        total = pl.col("share").sum().over("cluster_id", "dimension")
+        return data.lazyframe.select((total - 1).abs() < TOLERANCE)
+
+    @pa.dataframe_check
+    @classmethod
+    def fewer_users_than_conversations(cls, data: pa.PolarsData) -> pl.LazyFrame:
+        """No cell has more users than conversations."""
+        return data.lazyframe.select(pl.col("users") <= pl.col("conversations"))
+
+    @pa.dataframe_check
+    @classmethod
+    def strings_are_visible(cls, data: pa.PolarsData) -> pl.LazyFrame:
+        """No control, bidirectional or zero-width characters."""
+        return data.lazyframe.select(_clean("value"))
+
+    @pa.dataframe_check
+    @classmethod
+    def strings_name_nobody(cls, data: pa.PolarsData) -> pl.LazyFrame:
+        """No identifiers in values."""
+        return data.lazyframe.select(_anonymous("value"))
+
+    class Config:
+        """Exactly these columns, one row per cell."""
+
+        strict = True
+        unique = ["cluster_id", "dimension", "value"]  # noqa: RUF012 pandera reads a plain list
+
+
+class LanguageContrast(pa.DataFrameModel):
+    """How much more common a language is in a cluster than in the whole release, with a 95 % interval."""
+
+    cluster_id: pl.String = pa.Field(description="Cluster, as in `clusters`.")
+    level: pl.UInt8 = pa.Field(description="Height of the cluster in the tree: 0 is the finest level.")
+    language: pl.String = pa.Field(description="ISO 639-1 code.")
+    users: pl.UInt32 = pa.Field(ge=1, description="Distinct users with the language in the cluster.")
+    conversations: pl.UInt32 = pa.Field(ge=1, description="Conversations with the language in the cluster.")
+    share_in_cluster: pl.Float64 = pa.Field(gt=0, le=1, description="Share of the cluster's conversations.")
+    base_rate: pl.Float64 = pa.Field(gt=0, le=1, description="Share of the language in the whole release.")
+    ratio: pl.Float64 = pa.Field(gt=0, description="share_in_cluster / base_rate; 1 is as common as everywhere.")
+    ci_low: pl.Float64 = pa.Field(
+        ge=0, description="Lower end of the interval, three digits; users, not conversations, are the sample."
+    )
+    ci_high: pl.Float64 = pa.Field(gt=0, description="Upper end of the interval, three digits.")
+
+    @pa.dataframe_check
+    @classmethod
+    def ratio_is_of_the_shares(cls, data: pa.PolarsData) -> pl.LazyFrame:
+        """The ratio follows from the published shares."""
+        expected = pl.col("share_in_cluster") / pl.col("base_rate")
+        return data.lazyframe.select((pl.col("ratio") - expected).abs() < TOLERANCE * (1 + expected))
+
+    @pa.dataframe_check
+    @classmethod
+    def interval_holds_the_ratio(cls, data: pa.PolarsData) -> pl.LazyFrame:
+        """ci_low <= ratio <= ci_high, up to the rounding of the ends."""
+        below = pl.col("ci_low") <= pl.col("ratio") * (1 + 5e-3)
+        return data.lazyframe.select(below & (pl.col("ci_high") >= pl.col("ratio") * (1 - 5e-3)))
+
+    class Config:
+        """Exactly these columns, one row per cluster and language."""
+
+        strict = True
+        unique = ["cluster_id", "language"]  # noqa: RUF012 pandera reads a plain list
+
+
+class PrivacyReport(pa.DataFrameModel):
+    """What the release shows, merges and withholds, and by which limits: read this before the other tables."""
+
+    scope: pl.String = pa.Field(
+        str_length={"min_value": 1}, description="What the figure is about: release, thresholds, a level, a dimension."
+    )
+    measure: pl.String = pa.Field(str_length={"min_value": 1}, description="Name of the figure.")
+    value: pl.Float64 = pa.Field(nullable=True, description="The figure; null where it is itself too small to be told.")
+    explanation: pl.String = pa.Field(str_length={"min_value": 1}, description="What the figure means, in words.")
+
+    class Config:
+        """Exactly these columns, one row per scope and measure."""
+
+        strict = True
+        unique = ["scope", "measure"]  # noqa: RUF012 pandera reads a plain list
+
+
+class RunLog(pa.DataFrameModel):
+    """Steps that produced the published tables: rows in and out, seconds, code version."""
+
+    run_id: pl.String = pa.Field(description="Run of the pipeline that the step belonged to.")
+    stage: pl.String = pa.Field(str_length={"min_value": 1}, description="Step of the pipeline.")
+    batch: pl.String = pa.Field(nullable=True, description="Batch that the step worked on; null for the whole.")
+    rows_in: pl.UInt64 = pa.Field(description="Rows read.")
+    rows_out: pl.UInt64 = pa.Field(description="Rows written.")
+    seconds: pl.Float64 = pa.Field(ge=0, description="Wall time of the step.")
+    finished_at: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(description="When it finished, UTC.")
+    code_version: pl.String = pa.Field(description="Version of the code and of what it depends on.")
+    note: pl.String = pa.Field(nullable=True, description="Remark for people; never content.")
+
+    @pa.dataframe_check
+    @classmethod
+    def strings_are_visible(cls, data: pa.PolarsData) -> pl.LazyFrame:
+        """No control, bidirectional or zero-width characters."""
+        return data.lazyframe.select(_clean("batch") & _clean("note") & _clean("stage"))
+
+    class Config:
+        """Exactly these columns."""
+
+        strict = True
+
+
+MODELS: dict[str, type[pa.DataFrameModel]] = {
+    "clusters": Cluster,
+    "cluster_cells": ClusterCell,
+    "language_contrasts": LanguageContrast,
+    "privacy_report": PrivacyReport,
+    "run_log": RunLog,
+}
+
+
+def published_schemas(nodes: Limits, cells: Limits) -> dict[str, Any]:
+    """Schemas of all published tables, with the limits of one release added as table-level checks.
+
+    `nodes` applies to `clusters`, `cells` to `cluster_cells` and `language_contrasts`.
+    """
+    schemas: dict[str, Any] = {name: model.to_schema() for name, model in MODELS.items()}
+    for name, limits in {"clusters": nodes, "cluster_cells": cells, "language_contrasts": cells}.items():
+        schemas[name] = schemas[name].set_name(name) if hasattr(schemas[name], "set_name") else schemas[name]
+        schemas[name].checks = [*schemas[name].checks, _at_least(limits)]
+    return schemas
+
+
+def _at_least(limits: Limits) -> pa.Check:
+    def large_enough(data: pa.PolarsData) -> pl.LazyFrame:
+        enough = (pl.col("users") >= limits.min_users) & (pl.col("conversations") >= limits.min_conversations)
+        return data.lazyframe.select(enough)
+
+    return pa.Check(large_enough, name="large_enough", error="fewer users or conversations than the limits allow")

@@ -1,0 +1,162 @@
+"""Each gate blocks: a planted fault is refused, nothing downstream runs, and what was published before stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from dagster_project import running
+from dagster_project.errors import ObservatoryError
+from dagster_project.home import Home
+from schemas import catalogue
+
+Add = Callable[..., Home]
+
+
+def generations(home: Home) -> dict[str, str]:
+    """Hash of every table that is there, by table and partition."""
+    return {
+        f"{path.parent.parent.name}/{path.parent.name}": path.read_text()
+        for path in home.root.rglob("manifest.json")
+    }
+
+
+def plant(monkeypatch: pytest.MonkeyPatch, target: str, change: Callable) -> None:
+    """Replace a function by one that alters its result."""
+    import importlib
+
+    module, name = target.rsplit(".", 1)
+    original = getattr(importlib.import_module(module), name)
+    monkeypatch.setattr(target, lambda *args, **options: change(original(*args, **options)))
+
+
+def test_schema_gate_blocks(add: Add, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(
+        monkeypatch,
+        "assets.clio.facets.read_facets",
+        lambda frame: frame.with_columns(language_confidence=pl.lit(7.0, pl.Float32)),
+    )
+    with pytest.raises(ObservatoryError, match="refused by facets/schema") as refusal:
+        add()
+    assert "language_confidence" in str(refusal.value)
+    assert "bread" not in str(refusal.value)
+
+
+def test_nothing_downstream_of_a_refused_table_exists(
+    add: Add, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch, "assets.clio.facets.read_facets", lambda frame: frame.with_columns(turns=pl.lit(None, pl.UInt32)))
+    with pytest.raises(ObservatoryError):
+        add()
+    tables = {name.split("/")[0] for name in generations(Home(home))}
+    assert tables == {"conversations", "quarantine", "redacted_conversations"}
+    assert not Home(home).warehouse.exists()
+
+
+def test_a_refused_table_is_refused_again_and_not_stepped_over(add: Add, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as planted:
+        plant(planted, "assets.clio.facets.read_facets", lambda frame: frame.with_columns(turns=pl.lit(None, pl.UInt32)))
+        with pytest.raises(ObservatoryError):
+            add()
+        with pytest.raises(ObservatoryError, match="facets/schema"):
+            running.materialise(Home(home))
+    assert running.materialise(Home(home))
+    assert Home(home).warehouse.exists()
+
+
+def test_a_batch_with_too_many_bad_lines_is_refused_and_its_quarantine_kept(add: Add, home: Path) -> None:
+    add()
+    before = generations(Home(home))
+    with pytest.raises(ObservatoryError, match="quarantined_share.*was not added"):
+        add("bad.jsonl", 50, seed=1, bad_lines=40)
+    after = generations(Home(home))
+    new = set(after) - set(before)
+    assert {name.split("/")[0] for name in new} == {"quarantine"}
+    assert {name: after[name] for name in before} == before
+    assert len(Home(home).batches()) == 1
+    assert running.materialise(Home(home)) == []
+
+
+def test_expectations_gate_blocks_the_release(add: Add, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import schemas.expectations
+
+    add()
+    before, served = generations(Home(home)), Home(home).warehouse.read_bytes()
+    refused = schemas.expectations.GxResult(success=False, failed=("clusters: planted",))
+    monkeypatch.setattr(schemas.expectations, "validate_published", lambda *args, **options: refused)
+    with pytest.raises(ObservatoryError, match="clusters/expectations"):
+        add("more.jsonl", 200, seed=1)
+    after = generations(Home(home))
+    published = {table.name for table in catalogue.PUBLISHED}
+    assert {n: v for n, v in after.items() if n.split("/")[0] in published} == {
+        n: v for n, v in before.items() if n.split("/")[0] in published
+    }
+    assert Home(home).warehouse.read_bytes() == served
+
+
+@pytest.mark.parametrize(
+    "planted",
+    ["zqv7-abcdefghijkl canary", "Z Q V 7 - A B C D E F G H I J K L", "enpxdjctYWJjZGVmZ2hpamts"],
+    ids=["plain", "spaced", "base64"],
+)
+def test_a_canary_in_a_name_is_never_published(
+    add: Add, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, planted: str
+) -> None:
+    (tmp_path / "canaries.txt").write_text("zqv7-abcdefghijkl\n")
+    Home(home).add_canaries(tmp_path / "canaries.txt")
+    plant(monkeypatch, "assets.clio.clusters.cluster_conversations", lambda result: _renamed(result, planted))
+    with pytest.raises(ObservatoryError, match="refused by") as refusal:
+        add()
+    assert "zqv7" not in str(refusal.value)
+    assert not Home(home).warehouse.exists()
+    assert not list(Home(home).published.rglob("*.parquet"))
+
+
+def _renamed(result: tuple, name: str) -> tuple:
+    assignments, centroids, nodes = result
+    top = pl.col("cluster_id") == nodes["cluster_id"][0]
+    return assignments, centroids, nodes.with_columns(name=pl.when(top).then(pl.lit(name)).otherwise(pl.col("name")))
+
+
+def test_a_canary_in_the_event_log_stops_the_release(
+    add: Add, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dagster_project import steps
+
+    (tmp_path / "canaries.txt").write_text("zqv7-abcdefghijkl\n")
+    Home(home).add_canaries(tmp_path / "canaries.txt")
+    monkeypatch.setattr(steps, "peak_megabytes", lambda: "zqv7-abcdefghijkl")
+    with pytest.raises(ObservatoryError, match="no_leaks"):
+        add()
+    assert not Home(home).warehouse.exists()
+
+
+def test_a_failing_sql_check_keeps_the_old_warehouse(add: Add, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sql
+
+    add()
+    served = Home(home).warehouse.read_bytes()
+    monkeypatch.setattr(sql, "check_statements", lambda: {"planted": "SELECT 1 FROM published.clusters LIMIT 1"})
+    with pytest.raises(ObservatoryError, match="sql_checks"):
+        add("more.jsonl", 200, seed=1)
+    assert Home(home).warehouse.read_bytes() == served
+
+
+def test_an_error_of_a_library_never_shows_what_it_failed_on(
+    add: Add, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("could not convert 'my sourdough secret'")
+
+    monkeypatch.setattr("assets.clio.facets.read_facets", fail)
+    with pytest.raises(ObservatoryError) as refusal:
+        add()
+    assert "ValueError in fail" in str(refusal.value)
+    details = list((home / "restricted" / "errors").iterdir())
+    assert "sourdough secret" in details[0].read_text()
+    logged = b"".join(path.read_bytes() for path in (home / "dagster").rglob("*") if path.is_file())
+    assert b"sourdough secret" not in logged
+    assert "sourdough secret" not in str(refusal.value)

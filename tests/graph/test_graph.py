@@ -1,0 +1,87 @@
+"""The whole graph: what there is, in which order, and that it is described."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from dagster_project.definitions import ROOMS, defs
+from dagster_project.steps import SPECS
+from schemas import catalogue
+
+GRAPH = defs.resolve_asset_graph()
+
+
+def test_the_graph_is_the_one_that_is_drawn() -> None:
+    edges = {key.path[-1]: {parent.path[-1] for parent in GRAPH.get(key).parent_keys} for key in GRAPH.get_all_asset_keys()}
+    clustering = {"current_conversations", "facets", "embeddings"}
+    release = {"current_conversations", "facets", "concerns", "embeddings", "cluster_assignments", "cluster_nodes"}
+    released = {"clusters", "cluster_cells", "language_contrasts", "privacy_report"}
+    assert edges == {
+        "quarantine": set(),
+        "conversations": set(),
+        "redacted_conversations": {"conversations"},
+        "current_conversations": {"conversations"},
+        "facets": {"conversations", "redacted_conversations"},
+        "embeddings": {"facets"},
+        "concerns": {"facets", "embeddings"},
+        **dict.fromkeys(("cluster_assignments", "cluster_centroids", "cluster_nodes"), clustering),
+        **dict.fromkeys(released, release),
+        "run_log": released,
+        "published_tables": {*released, "run_log"},
+    }
+
+
+@pytest.mark.parametrize("key", sorted(key.path[-1] for key in GRAPH.get_all_asset_keys()))
+def test_every_asset_says_what_it_is(key: str) -> None:
+    node = GRAPH.get(dg.AssetKey(key))
+    assert node.description and len(node.description) > 30
+    assert node.owners and node.kinds and node.group_name != "default"
+    assert node.code_version
+    columns = node.metadata["dagster/column_schema"].columns
+    assert columns and all(column.description for column in columns)
+    assert {check.name for check in GRAPH.get_check_keys_for_assets({node.key})} >= {"schema"}
+
+
+def test_every_check_blocks() -> None:
+    for key in GRAPH.asset_check_keys:
+        assert GRAPH.get_check_spec(key).blocking if hasattr(GRAPH, "get_check_spec") else True
+
+
+def test_steps_are_declared_in_the_order_of_the_data() -> None:
+    seen: set[str] = set()
+    for spec in SPECS.values():
+        assert {table.name for table in spec.inputs} <= seen, spec.name
+        seen |= {table.name for table in spec.outputs}
+
+
+def test_every_table_of_the_catalogue_is_written_by_one_step() -> None:
+    tables = [value.name for value in vars(catalogue).values() if isinstance(value, catalogue.Table)]
+    written = [table.name for spec in SPECS.values() for table in spec.outputs]
+    assert sorted(tables) == sorted(written)
+
+
+@pytest.mark.parametrize("package", ["assets", "schemas", "sql"])
+def test_packages_resolve_beside_the_code_location(package: str) -> None:
+    location = importlib.util.find_spec("dagster_project")
+    found = importlib.util.find_spec(package)
+    assert location is not None and found is not None
+    assert Path(str(found.origin)).parent.parent == Path(str(location.origin)).parent.parent
+
+
+def test_importing_the_graph_loads_nothing_heavy() -> None:
+    heavy = ["torch", "sentence_transformers", "faiss", "presidio_analyzer", "great_expectations", "sklearn"]
+    code = f"import sys; import dagster_project.definitions; print([m for m in {heavy} if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_rooms_are_real_packages() -> None:
+    for room in ROOMS:
+        assert importlib.import_module(room.__package__ or "").__doc__
