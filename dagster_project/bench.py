@@ -42,7 +42,9 @@ def run_benchmark(rows: int, json_file: Path, seed: int) -> pl.DataFrame:
             running.materialise(home, on_event)
         figures = _figures(home.lake.journal, rows, sample.stat().st_size)
     totals = _totals(figures)
-    json_file.write_text(json.dumps({"machine": machine(), "rows": rows, "stages": figures, **totals}, indent=1))
+    json_file.write_text(
+        json.dumps({"machine": machine(), "rows": rows, "stages": figures, **totals}, indent=1)
+    )
     return pl.DataFrame([*figures, {"stage": "all but the model", **totals["without_model"]}])
 
 

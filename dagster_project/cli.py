@@ -31,14 +31,26 @@ def main() -> None:
 
 @app.command()
 def run(
-    files: Annotated[list[Path], typer.Argument(help="Conversation files: JSONL, JSON, CSV, Parquet, text; .gz, .zst.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Conversation files: JSONL, JSON, CSV, Parquet, text; .gz, .zst.")
+    ],
     home: HomeOption = DEFAULT_HOME,
-    format_name: Annotated[str | None, typer.Option("--format", help="Loader, when the content does not tell.")] = None,
-    privacy_unit: Annotated[str, typer.Option(help="Whose contribution is counted once: user or conversation.")] = "user",
+    format_name: Annotated[
+        str | None, typer.Option("--format", help="Loader, when the content does not tell.")
+    ] = None,
+    privacy_unit: Annotated[
+        str, typer.Option(help="Whose contribution is counted once: user or conversation.")
+    ] = "user",
     clusters: Annotated[int | None, typer.Option(min=1, help="Base clusters; kept for later runs.")] = None,
-    mapping: Annotated[list[str] | None, typer.Option("--map", help="Z=X: field Z is column X (repeatable).")] = None,
-    canaries: Annotated[Path | None, typer.Option(help="File of planted strings that must never be published.")] = None,
-    min_users: Annotated[int | None, typer.Option(help="Users a published cluster or cell needs (floor 5).")] = None,
+    mapping: Annotated[
+        list[str] | None, typer.Option("--map", help="Z=X: field Z is column X (repeatable).")
+    ] = None,
+    canaries: Annotated[
+        Path | None, typer.Option(help="File of planted strings that must never be published.")
+    ] = None,
+    min_users: Annotated[
+        int | None, typer.Option(help="Users a published cluster or cell needs (floor 5).")
+    ] = None,
     min_conversations: Annotated[int | None, typer.Option(help="Conversations it needs (floor 5).")] = None,
 ) -> None:
     """Add files as batches and bring every table up to date; a second time there is nothing to do."""
@@ -125,9 +137,14 @@ def ui(
 
 
 def _mapping(pairs: list[str]) -> dict[str, str]:
-    mapping = dict(pair.partition("=")[::2] for pair in pairs)
+    mapping: dict[str, str] = {}
+    for pair in pairs:
+        field, _, column = pair.partition("=")
+        mapping[field] = column
     if not all(mapping) or not all(mapping.values()):
-        raise ObservatoryError("--map takes FIELD=COLUMN, for example --map text=prompt --map user=account_id")
+        raise ObservatoryError(
+            "--map takes FIELD=COLUMN, for example --map text=prompt --map user=account_id"
+        )
     return mapping
 
 

@@ -36,7 +36,7 @@ def show_batches(added: Sequence[tuple[Batch, bool]]) -> None:
 @contextmanager
 def watching() -> Iterator[Callable[[StepEvent], None]]:
     """Show a line per asset step: its progress while it runs, rows and seconds when it is done."""
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TaskID, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (
         SpinnerColumn(finished_text="[green]✓[/]"),
@@ -46,11 +46,13 @@ def watching() -> Iterator[Callable[[StepEvent], None]]:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console) as bars:
-        tasks: dict[str, int] = {}
+        tasks: dict[str, TaskID] = {}
 
         def on_event(event: StepEvent) -> None:
             if event.kind == "start":
-                label = event.step if event.run.batch is None else f"{event.step} [dim]{event.run.batch[-10:]}[/]"
+                label = (
+                    event.step if event.run.batch is None else f"{event.step} [dim]{event.run.batch[-10:]}[/]"
+                )
                 tasks[event.step] = bars.add_task(label, total=None, state="")
                 return
             task = tasks.get(event.step)
@@ -73,7 +75,7 @@ def show_summary(home: Home, *, did_something: bool) -> None:
     """The picture of use: clusters, what was suppressed, where the file is, what to do next."""
     if not did_something:
         console.print("Nothing to do: every table is up to date.")
-    tree = warehouse.query(home.warehouse, "SELECT * FROM cluster_tree ORDER BY ALL")
+    tree = warehouse.query(home.warehouse, "SELECT * FROM cluster_tree WHERE depth <= 1")
     console.print(_cluster_table(tree))
     report = warehouse.query(home.warehouse, "SELECT * FROM suppression_summary")
     console.print(_frame_table(report, title="Withheld"))
@@ -87,7 +89,12 @@ def _cluster_table(tree: pl.DataFrame) -> Table:
     shown = tree.head(SHOWN_CLUSTERS)
     title = "Clusters" if tree.height <= SHOWN_CLUSTERS else f"Clusters ({SHOWN_CLUSTERS} of {tree.height})"
     table = Table(title=title, title_justify="left")
-    for column, justify in (("cluster", "left"), ("users", "right"), ("conversations", "right"), ("share", "right")):
+    for column, justify in (
+        ("cluster", "left"),
+        ("users", "right"),
+        ("conversations", "right"),
+        ("share", "right"),
+    ):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
     for row in shown.iter_rows(named=True):
         name = "  " * row["depth"] + escape(row["name"])
@@ -124,7 +131,10 @@ def show_frame(frame: pl.DataFrame, output: str) -> None:
 
 def _defused(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(
-        pl.when(pl.col(name).str.contains(FORMULA_START)).then("'" + pl.col(name)).otherwise(pl.col(name)).alias(name)
+        pl.when(pl.col(name).str.contains(FORMULA_START))
+        .then("'" + pl.col(name))
+        .otherwise(pl.col(name))
+        .alias(name)
         for name, dtype in frame.schema.items()
         if dtype == pl.String
     )

@@ -63,7 +63,9 @@ def _device() -> Finding:
 def _switches() -> Iterator[Finding]:
     for name, value in SWITCHES.items():
         actual = os.environ.get(name, "")
-        yield Finding(actual == value, name, actual if actual == value else f"is {actual!r}, expected {value!r}")
+        yield Finding(
+            actual == value, name, actual if actual == value else f"is {actual!r}, expected {value!r}"
+        )
 
 
 def _home(home: Path) -> Iterator[Finding]:
@@ -71,7 +73,9 @@ def _home(home: Path) -> Iterator[Finding]:
         yield Finding(True, "home", f"{home} does not exist yet; `observatory run` creates it")
         return
     wrong = list(open_to_others(home))
-    yield Finding(not wrong, "permissions", f"others can read {wrong[0]}" if wrong else "private to its owner")
+    yield Finding(
+        not wrong, "permissions", f"others can read {wrong[0]}" if wrong else "private to its owner"
+    )
     try:
         settings = Settings.load(home / "settings.json")
     except ObservatoryError as error:

@@ -109,7 +109,9 @@ class Home:
 
     def add_canaries(self, file: Path) -> int:
         """Register the canaries of a file (one a line) and return how many are registered in all."""
-        known = dict.fromkeys([*self.read_canaries(), *filter(str.strip, file.read_text("utf-8").splitlines())])
+        known = dict.fromkeys(
+            [*self.read_canaries(), *filter(str.strip, file.read_text("utf-8").splitlines())]
+        )
         write_private(self.canaries, "\n".join(known).encode() + b"\n")
         return len(known)
 
@@ -125,9 +127,13 @@ class Home:
         for batch in self.batches():
             if batch.key == key:
                 return batch
-        raise ObservatoryError(f"batch {key} is not registered in this home; add its file with `observatory run`")
+        raise ObservatoryError(
+            f"batch {key} is not registered in this home; add its file with `observatory run`"
+        )
 
-    def add_batch(self, path: Path, *, format_name: str, privacy_unit: str, mapping: dict[str, str]) -> tuple[Batch, bool]:
+    def add_batch(
+        self, path: Path, *, format_name: str, privacy_unit: str, mapping: dict[str, str]
+    ) -> tuple[Batch, bool]:
         """Register a file as a batch. Returns it and whether it is new: the same bytes are the same batch."""
         if privacy_unit not in PRIVACY_UNITS:
             raise ObservatoryError(f"the privacy unit is one of {', '.join(PRIVACY_UNITS)}")
@@ -138,7 +144,9 @@ class Home:
                 return batch, False
         stem = re.sub(r"[^A-Za-z0-9_-]+", "-", path.name.split(".")[0]).strip("-")[:40] or "file"
         ordinal = 1 + max((batch.ordinal for batch in batches), default=0)
-        batch = Batch(f"{stem}-{digest[:10]}", str(path.resolve()), format_name, privacy_unit, digest, ordinal, mapping)
+        batch = Batch(
+            f"{stem}-{digest[:10]}", str(path.resolve()), format_name, privacy_unit, digest, ordinal, mapping
+        )
         self._store([*batches, batch])
         return batch, True
 

@@ -75,11 +75,17 @@ class Lake:
             raise ObservatoryError(f"unknown zone {zone!r}")
         for part in (table, partition):
             if not PARTITION_KEY.fullmatch(part) or ".." in part:
-                raise ObservatoryError("table and partition names may hold letters, digits, '.', '_' and '-' only")
+                raise ObservatoryError(
+                    "table and partition names may hold letters, digits, '.', '_' and '-' only"
+                )
         return self.root / zone / table / partition
 
     def stage(
-        self, zone: str, table: str, frames: pl.DataFrame | pl.LazyFrame | Iterable[pl.DataFrame], partition: str = WHOLE
+        self,
+        zone: str,
+        table: str,
+        frames: pl.DataFrame | pl.LazyFrame | Iterable[pl.DataFrame],
+        partition: str = WHOLE,
     ) -> StagedTable:
         """Write frames to a staging file of the same file system; several frames become row groups of one file."""
         folder = make_private(self.folder(zone, table, partition) / STAGING)
@@ -95,7 +101,12 @@ class Lake:
         return StagedTable(zone, table, partition, path, rows)
 
     def commit(
-        self, staged: StagedTable, *, code_version: str, fingerprint: str, extra: dict[str, object] | None = None
+        self,
+        staged: StagedTable,
+        *,
+        code_version: str,
+        fingerprint: str,
+        extra: dict[str, object] | None = None,
     ) -> Manifest:
         """Make a staged partition the current one; the partition's previous file is removed afterwards."""
         folder = self.folder(staged.zone, staged.table, staged.partition)
@@ -105,8 +116,12 @@ class Lake:
         columns = {name: str(dtype) for name, dtype in pl.read_parquet_schema(staged.path).items()}
         staged.path.replace(target)
         sync_folder(folder)
-        manifest = Manifest(target.name, staged.rows, size, digest, columns, code_version, fingerprint, extra or {})
-        write_private(folder / "manifest.json", json.dumps(asdict(manifest), indent=1, sort_keys=True).encode())
+        manifest = Manifest(
+            target.name, staged.rows, size, digest, columns, code_version, fingerprint, extra or {}
+        )
+        write_private(
+            folder / "manifest.json", json.dumps(asdict(manifest), indent=1, sort_keys=True).encode()
+        )
         self.discard(staged)
         for old in folder.glob("*.parquet"):
             if old != target:
@@ -125,7 +140,9 @@ class Lake:
         except FileNotFoundError:
             return None
         except (ValueError, TypeError):
-            raise ObservatoryError(f"the manifest of {table}/{partition} is damaged; materialise it again") from None
+            raise ObservatoryError(
+                f"the manifest of {table}/{partition} is damaged; materialise it again"
+            ) from None
 
     def holds(self, zone: str, table: str, partition: str, fingerprint: str) -> bool:
         """Whether the partition was made from exactly this fingerprint and its file is there in full size."""
@@ -148,7 +165,9 @@ class Lake:
         seen = (status.st_mtime_ns, status.st_size)
         if self._verified.get(path) != seen:
             if sha256_file(path) != manifest.sha256:
-                raise ObservatoryError(f"the file of {table}/{partition} does not match its manifest; materialise it again")
+                raise ObservatoryError(
+                    f"the file of {table}/{partition} does not match its manifest; materialise it again"
+                )
             self._verified[path] = seen
         return path
 
@@ -159,7 +178,9 @@ class Lake:
     def scan_batches(self, zone: str, table: str, partitions: Sequence[str]) -> pl.LazyFrame:
         """Several partitions as one frame, each row with its partition key in `batch`."""
         if not partitions:
-            raise ObservatoryError(f"table {table} has no batch yet; add files with `observatory run FILE...`")
+            raise ObservatoryError(
+                f"table {table} has no batch yet; add files with `observatory run FILE...`"
+            )
         frames = [self.scan(zone, table, key).with_columns(batch=pl.lit(key)) for key in partitions]
         return pl.concat(frames, how="vertical")
 
@@ -213,7 +234,9 @@ def _write(path: Path, frames: pl.DataFrame | pl.LazyFrame | Iterable[pl.DataFra
         if writer is not None:
             writer.close()
     if writer is None:
-        raise ObservatoryError("a table was written without any frame; an empty table still needs its columns")
+        raise ObservatoryError(
+            "a table was written without any frame; an empty table still needs its columns"
+        )
     return rows
 
 
@@ -221,4 +244,6 @@ def _open(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     # Float vectors do not compress; statistics and dictionaries of text columns would repeat restricted values in footers.
     vectors = any(pa.types.is_fixed_size_list(kind) for kind in schema.types)
     codec = "none" if vectors else "zstd"
-    return pq.ParquetWriter(path, schema, compression=codec, compression_level=None if vectors else 1, write_statistics=False)
+    return pq.ParquetWriter(
+        path, schema, compression=codec, compression_level=None if vectors else 1, write_statistics=False
+    )

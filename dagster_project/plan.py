@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 
 from dagster_project.home import Batch, Home
 from dagster_project.lake import WHOLE
@@ -25,11 +26,11 @@ class PlannedRun:
 
 
 def plan_runs(specs: Sequence[StepSpec], home: Home) -> list[PlannedRun]:
-    """Runs that bring every table up to date, in order. `specs` come in topological order; [] means nothing to do."""
+    """Runs that bring every table up to date, in order; [] means nothing to do."""
     settings, batches = home.settings(), home.batches()
     expected: dict[tuple[str, str], str] = {}
     stale: dict[str | None, list[StepSpec]] = {}
-    for spec in specs:
+    for spec in in_order(specs):
         for batch in batches if spec.batched else [None]:
             partition = batch.key if batch else WHOLE
             fingerprint = spec.fingerprint(settings, _inputs(spec, partition, batches, expected), batch)
@@ -39,6 +40,14 @@ def plan_runs(specs: Sequence[StepSpec], home: Home) -> list[PlannedRun]:
     return [_run(batch.key, stale[batch.key]) for batch in batches if batch.key in stale] + (
         [_run(None, stale[None])] if None in stale and batches else []
     )
+
+
+def in_order(specs: Sequence[StepSpec]) -> list[StepSpec]:
+    """The steps, each after those whose tables it reads."""
+    writers = {table.name: spec.name for spec in specs for table in spec.outputs}
+    graph = {spec.name: {writers[table.name] for table in spec.inputs} for spec in specs}
+    by_name = {spec.name: spec for spec in specs}
+    return [by_name[name] for name in TopologicalSorter(graph).static_order()]
 
 
 def _inputs(

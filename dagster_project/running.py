@@ -44,7 +44,9 @@ def only_run(home: Home) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ObservatoryError("another `observatory run` is working in this home; wait until it has ended") from None
+            raise ObservatoryError(
+                "another `observatory run` is working in this home; wait until it has ended"
+            ) from None
         yield
 
 
@@ -56,8 +58,8 @@ def add_files(
     Raises ObservatoryError, before anything is registered, when a format cannot be told or when a file has no user
     ids while the privacy unit is the user.
     """
-    from assets.conversations.loaders.registry import detect_format
     from assets.conversations.ingest import probe
+    from assets.conversations.loaders.registry import detect_format
 
     formats = {}
     for path in paths:
@@ -67,7 +69,8 @@ def add_files(
         if privacy_unit == "user" and not probe(path, formats[path], mapping).has_user_ids:
             raise ObservatoryError(NO_USERS.format(file=path.name))
     return [
-        home.add_batch(path, format_name=formats[path], privacy_unit=privacy_unit, mapping=mapping) for path in paths
+        home.add_batch(path, format_name=formats[path], privacy_unit=privacy_unit, mapping=mapping)
+        for path in paths
     ]
 
 
@@ -134,7 +137,9 @@ def _reason(result: Any) -> str:
             if data.user_failure_data is None:
                 return f"{step} failed: {data.error.cls_name if data.error else 'unknown error'}."
             details = {key: value.value for key, value in data.user_failure_data.metadata.items()}
-            return f"{step} failed: {data.user_failure_data.description}." + (f" {details}" if details else "")
+            return f"{step} failed: {data.user_failure_data.description}." + (
+                f" {details}" if details else ""
+            )
     return "the run failed before its first step; see `make ui`"
 
 
@@ -152,9 +157,13 @@ def _translate(run: PlannedRun, on_event: Callable[[StepEvent], None]) -> Callab
             on_event(StepEvent(run, step, "start"))
         elif event.is_step_materialization:
             materialization = event.step_materialization_data.materialization
-            rows[step] = int(materialization.metadata["rows"].value) if "rows" in materialization.metadata else 0
+            rows[step] = (
+                int(materialization.metadata["rows"].value) if "rows" in materialization.metadata else 0
+            )
         elif event.is_step_success or event.is_step_failure:
             seconds = time.monotonic() - started.get(step, time.monotonic())
-            on_event(StepEvent(run, step, "done" if event.is_step_success else "failed", rows.get(step), seconds))
+            on_event(
+                StepEvent(run, step, "done" if event.is_step_success else "failed", rows.get(step), seconds)
+            )
 
     return receive

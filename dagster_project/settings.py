@@ -35,15 +35,25 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    clusters: int | None = Field(None, ge=1, description="Base clusters; unset means conversations / 100, at least 8.")
+    clusters: int | None = Field(
+        None, ge=1, description="Base clusters; unset means conversations / 100, at least 8."
+    )
     top_clusters: int = Field(10, ge=2, description="Clusters wanted at the top of the hierarchy.")
     embedded_facet: str = Field("request", pattern="^(request|task)$", description="Facet that is embedded.")
     seed: int = Field(0, ge=0, description="Seed of everything drawn at random.")
     min_users: int = Field(10, ge=1, description="Distinct users a released node or cell needs (floor 5).")
-    min_conversations: int = Field(15, ge=1, description="Conversations a released node or cell needs (floor 5).")
-    max_user_share: float = Field(0.5, gt=0, le=1, description="Largest share one user may have in what is released.")
-    unsafe_below_floor: bool = Field(False, description="Allow thresholds under the floor of 5. For tests only.")
-    max_quarantined_share: float = Field(0.05, ge=0, le=1, description="Share of bad lines that fails a batch.")
+    min_conversations: int = Field(
+        15, ge=1, description="Conversations a released node or cell needs (floor 5)."
+    )
+    max_user_share: float = Field(
+        0.5, gt=0, le=1, description="Largest share one user may have in what is released."
+    )
+    unsafe_below_floor: bool = Field(
+        False, description="Allow thresholds under the floor of 5. For tests only."
+    )
+    max_quarantined_share: float = Field(
+        0.05, ge=0, le=1, description="Share of bad lines that fails a batch."
+    )
     max_conversation_characters: int = Field(
         200_000, ge=1_000, description="Longer conversations keep their head and tail."
     )

@@ -122,7 +122,9 @@ class LakeIOManager(dg.ConfigurableIOManager):
         """Commit a staged table under its fingerprint."""
         staged, facts = obj
         manifest = Home(self.root).lake.commit(staged, **facts)
-        context.add_output_metadata({"rows": manifest.rows, "bytes": manifest.bytes, "sha256": manifest.sha256})
+        context.add_output_metadata(
+            {"rows": manifest.rows, "bytes": manifest.bytes, "sha256": manifest.sha256}
+        )
 
 
 def table_step(
@@ -186,7 +188,10 @@ def _asset_out(table: Table, version: str, group: str, kinds: Sequence[str]) -> 
 def _check_specs(outputs: Sequence[Table], gates: Sequence[GateSpec]) -> list[dg.AssetCheckSpec]:
     schema = [
         dg.AssetCheckSpec(
-            "schema", asset=table.name, blocking=True, description="Every row satisfies the table's pandera model."
+            "schema",
+            asset=table.name,
+            blocking=True,
+            description="Every row satisfies the table's pandera model.",
         )
         for table in outputs
     ]
@@ -198,8 +203,10 @@ def _check_specs(outputs: Sequence[Table], gates: Sequence[GateSpec]) -> list[dg
     return [*schema, *others]
 
 
-def _compute(spec: StepSpec, function: Callable[..., Result], gates: tuple[GateSpec, ...]) -> Callable[..., Iterator[Any]]:
-    def compute(context: dg.AssetExecutionContext, **inputs: pl.LazyFrame) -> Iterator[Any]:
+def _compute(
+    spec: StepSpec, function: Callable[..., Result], gates: tuple[GateSpec, ...]
+) -> Callable[..., Iterator[Any]]:
+    def compute(context, **inputs: pl.LazyFrame) -> Iterator[Any]:
         home: Home = context.resources.home.open()
         partition = context.partition_key if spec.batched else WHOLE
         step = Step(spec.name, home, home.settings(), partition, context.run_id)
@@ -255,8 +262,7 @@ class _Run:
                 asset_key=outcome.table,
                 check_name=outcome.gate,
                 passed=outcome.passed,
-                metadata={key: dg.MetadataValue.json(value) if isinstance(value, dict | list) else value
-                          for key, value in outcome.metadata.items()},
+                metadata=_displayable(outcome.metadata),
             )
         facts = self._facts(result)
         for table in self.spec.outputs:
@@ -286,11 +292,11 @@ class _Run:
         ]
 
     def _output(self, table: Table, staged: StagedTable, result: Result, facts: dict[str, Any]) -> dg.Output:
-        metadata = dict(result.metadata) | {"seconds": round(time.monotonic() - self.started, 3), "peak_memory_mb": peak_megabytes()}
+        measured = {"seconds": round(time.monotonic() - self.started, 3), "peak_memory_mb": peak_megabytes()}
         return dg.Output(
             (staged, facts),
             output_name=table.name,
-            metadata=metadata,
+            metadata=_displayable({**result.metadata, **measured}),
             data_version=dg.DataVersion(facts["fingerprint"]),
         )
 
@@ -311,10 +317,17 @@ class _Run:
         )
 
 
+def _displayable(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: dg.MetadataValue.json(value) if isinstance(value, dict | list) else value
+        for key, value in metadata.items()
+    }
+
+
 def _refusal(outcomes: Sequence[Outcome]) -> dg.Failure:
     failed = [outcome for outcome in outcomes if not outcome.passed]
     names = ", ".join(f"{outcome.table}/{outcome.gate}" for outcome in failed)
-    reasons = {f"{outcome.table}/{outcome.gate}": dg.MetadataValue.json(dict(outcome.metadata)) for outcome in failed}
+    reasons = _displayable({f"{outcome.table}/{outcome.gate}": dict(outcome.metadata) for outcome in failed})
     return dg.Failure(f"refused by {names}; nothing was committed", metadata=reasons, allow_retries=False)
 
 

@@ -29,7 +29,11 @@ LOCKED_AT_START: dict[str, str | bool | int | float | list[str]] = {
 
 
 def build(
-    path: Path, files: Mapping[Table, Path], views: Sequence[str], comments: Sequence[str], checks: Mapping[str, str]
+    path: Path,
+    files: Mapping[Table, Path],
+    views: Sequence[str],
+    comments: Sequence[str],
+    checks: Mapping[str, str],
 ) -> dict[str, int]:
     """Write a new DuckDB file at `path` and return the number of failing rows of each SQL check.
 
@@ -66,7 +70,9 @@ def open_locked(path: Path, *, memory_limit: str = "2GB", threads: int = 2) -> d
     import duckdb
 
     if not path.exists():
-        raise ObservatoryError("no warehouse yet: run `observatory run FILE...` first, or give its home with --home")
+        raise ObservatoryError(
+            "no warehouse yet: run `observatory run FILE...` first, or give its home with --home"
+        )
     connection = duckdb.connect(path, read_only=True, config=LOCKED_AT_START)
     connection.execute("SET memory_limit = $limit", {"limit": memory_limit})
     connection.execute(f"SET threads = {int(threads)}")

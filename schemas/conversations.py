@@ -44,9 +44,9 @@ REASONS: dict[Reason, str] = {
     "missing_field": "the row lacks the field that its format keeps the conversation in",
     "no_messages": "no message of the conversation has any text",
     "no_user_message": "no message of the conversation is from a user",
-    "orphan_message": "the message answers one that is not in the file, or its tree's first message is deleted or empty",
+    "orphan_message": "the message answers none that is there, or its tree's first message is deleted",
     "truncated_file": "the file ends in the middle of this row",
-    "unknown_role": "a message has a role that is none of system, user, assistant and tool nor a known synonym",
+    "unknown_role": "a message has a role that means none of system, user, assistant and tool",
     "wrong_type": "a field holds another type than its format says",
 }
 
@@ -59,7 +59,8 @@ def _known_roles(data: pa.PolarsData) -> pl.LazyFrame:
 class Conversation(pa.DataFrameModel):
     """Conversations as they were read from one file: one row each, whatever the format of the file.
 
-    Restricted. Ids are unique within a batch; across batches `current_conversations` says which version counts.
+    Restricted. Ids are unique within a batch; across batches `current_conversations` says which version
+    counts.
     """
 
     conversation_id: str = pa.Field(
@@ -67,7 +68,9 @@ class Conversation(pa.DataFrameModel):
         description="Id given by the file, else derived from user, time, content and which repetition it is.",
     )
     user_key: str = pa.Field(
-        nullable=True, str_matches=KEY, description="Keyed pseudonym of the user; null where the file names none."
+        nullable=True,
+        str_matches=KEY,
+        description="Keyed pseudonym of the user; null where the file names none.",
     )
     started_at: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(
         nullable=True, ge=EARLIEST, lt=LATEST, description="When the conversation began; null where unknown."
@@ -82,11 +85,15 @@ class Conversation(pa.DataFrameModel):
         description="Messages in order: role (system, user, assistant, tool) and content.",
     )
     content_hash: str = pa.Field(
-        str_matches=KEY, description="Hash of all roles and contents, before any shortening; same text, same hash."
+        str_matches=KEY,
+        description="Hash of all roles and contents, before any shortening; same text, same hash.",
     )
-    truncated: bool = pa.Field(description="Whether the conversation was too long and kept its head and tail only.")
+    truncated: bool = pa.Field(
+        description="Whether the conversation was too long and kept its head and tail only."
+    )
     metadata: str = pa.Field(
-        nullable=True, description="JSON object of further facts that the file gives; the pipeline never reads it."
+        nullable=True,
+        description="JSON object of further facts that the file gives; the pipeline never reads it.",
     )
 
     @pa.check("messages", name="known_roles")
@@ -113,9 +120,12 @@ class Quarantine(pa.DataFrameModel):
 
     file: str = pa.Field(str_matches=r"^[^/]+$", description="Base name of the file.")
     byte_offset: int = pa.Field(
-        ge=-1, description="Where the row starts, in the decompressed file; -1 where a format has no such place."
+        ge=-1,
+        description="Where the row starts, in the decompressed file; -1 where a format has no such place.",
     )
-    line: int = pa.Field(ge=0, description="Line, counted from 1; in JSON arrays and Parquet, which row it is.")
+    line: int = pa.Field(
+        ge=0, description="Line, counted from 1; in JSON arrays and Parquet, which row it is."
+    )
     reason: str = pa.Field(isin=get_args(Reason), description="Reason code; see docs/data_formats.md.")
 
     class Config:
@@ -125,7 +135,7 @@ class Quarantine(pa.DataFrameModel):
 
 
 class RedactedConversation(pa.DataFrameModel):
-    """Conversations whose direct identifiers are replaced by typed placeholders; what every later step reads."""
+    """Conversations with direct identifiers replaced by placeholders: the text that later steps read."""
 
     conversation_id: str = pa.Field(str_length={"min_value": 1}, description="Id of the conversation.")
     messages: pl.List = pa.Field(

@@ -15,7 +15,9 @@ class PublishedTable(pa.DataFrameModel):
     table_name: pl.String = pa.Field(unique=True, description="Name of the table in the schema `published`.")
     rows: pl.UInt64 = pa.Field(description="Rows of the table.")
     columns: pl.UInt32 = pa.Field(description="Columns of the table.")
-    sha256: pl.String = pa.Field(str_length={"min_value": 64, "max_value": 64}, description="Hash of its Parquet file.")
+    sha256: pl.String = pa.Field(
+        str_length={"min_value": 64, "max_value": 64}, description="Hash of its Parquet file."
+    )
     description: pl.String = pa.Field(description="What a row of the table is.")
 
     class Config:

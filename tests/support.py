@@ -42,7 +42,9 @@ class HashingEmbedder:
         return vectors
 
 
-def write_conversations(path: Path, count: int, *, users: int = 60, seed: int = 0, bad_lines: int = 0) -> Path:
+def write_conversations(
+    path: Path, count: int, *, users: int = 60, seed: int = 0, bad_lines: int = 0
+) -> Path:
     """Write `count` conversations of eight topics by `users` users in the OpenAI shape, and some broken lines."""
     chance = random.Random(seed)
     lines = []
@@ -55,7 +57,17 @@ def write_conversations(path: Path, count: int, *, users: int = 60, seed: int = 
         ]
         day = f"2026-03-{1 + chance.randrange(28):02d}T10:00:00Z"
         user = f"user-{chance.randrange(users)}"
-        lines.append(json.dumps({"id": f"s{seed}-c{number}", "user": user, "created_at": day, "model": "m", "messages": messages}))
+        lines.append(
+            json.dumps(
+                {
+                    "id": f"s{seed}-c{number}",
+                    "user": user,
+                    "created_at": day,
+                    "model": "m",
+                    "messages": messages,
+                }
+            )
+        )
     lines += ['{"messages": [' for _ in range(bad_lines)]
     path.write_text("\n".join(lines) + "\n", "utf-8")
     return path

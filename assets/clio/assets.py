@@ -28,7 +28,9 @@ FACET_SLICE = 10_000
 EMBED_SLICE = 20_000
 
 
-@table_step(outputs=[FACETS], inputs=[CONVERSATIONS, REDACTED_CONVERSATIONS], version="extractive-1", group="clio")
+@table_step(
+    outputs=[FACETS], inputs=[CONVERSATIONS, REDACTED_CONVERSATIONS], version="extractive-1", group="clio"
+)
 def facets(step: Step, conversations: pl.LazyFrame, redacted_conversations: pl.LazyFrame) -> Result:
     """Reads each redacted conversation: language, request, task, turns, characters, words of concern."""
     from assets.clio.facets import read_facets
@@ -106,9 +108,15 @@ def clustering(
             seed=step.settings.seed,
             previous=_previous_clustering(step),
         )
-    frames = {CLUSTER_ASSIGNMENTS.name: assignments, CLUSTER_CENTROIDS.name: centroids, CLUSTER_NODES.name: nodes}
+    frames = {
+        CLUSTER_ASSIGNMENTS.name: assignments,
+        CLUSTER_CENTROIDS.name: centroids,
+        CLUSTER_NODES.name: nodes,
+    }
     levels = nodes.group_by("level").len().sort("level")
-    return Result(frames, rows_in=current.height, metadata={"clusters_by_level": str(dict(levels.iter_rows()))})
+    return Result(
+        frames, rows_in=current.height, metadata={"clusters_by_level": str(dict(levels.iter_rows()))}
+    )
 
 
 def _previous_clustering(step: Step) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame] | None:
@@ -139,20 +147,28 @@ def release(
 ) -> Result:
     """Publishes clusters and cells that enough distinct users share; merges or withholds the rest, and says how much."""
     from assets.clio.release import release_tables
-    from assets.clio.thresholds import thresholds_of
+    from dagster_project.privacy.thresholds import Thresholds
 
+    settings = step.settings
     current = current_conversations.select("conversation_id", "batch")
     keys = ["conversation_id", "batch"]
     kept = ("conversation_id", "batch", "user_key", "language", "week", "model", "reader")
     read = facets.select(kept).join(current, on=keys, how="semi").collect()
-    concern = concerns.join(current, on=keys, how="semi").select("conversation_id", "concern_score", "concern_band")
+    concern = concerns.join(current, on=keys, how="semi").select(
+        "conversation_id", "concern_score", "concern_band"
+    )
     embedder = embeddings.select("embedder").head(1).collect().item()
     tables = release_tables(
         cluster_assignments.collect(),
         cluster_nodes.collect(),
         read.drop("batch"),
         concern.collect(),
-        thresholds=thresholds_of(step.settings),
+        thresholds=Thresholds(
+            min_users=settings.min_users,
+            min_conversations=settings.min_conversations,
+            max_user_share=settings.max_user_share,
+            unsafe_below_floor=settings.unsafe_below_floor,
+        ),
         reader=read["reader"][0],
         embedder=embedder,
         namer="shared-terms-1",

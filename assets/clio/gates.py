@@ -30,7 +30,11 @@ def nothing_leaks(step: Step, staged: Mapping[str, StagedTable], _: Any) -> list
 
 
 RELEASE_GATES = (
-    GateSpec(expectations_hold, ((CLUSTERS.name, "expectations"),), "The Great Expectations suite of the release holds."),
+    GateSpec(
+        expectations_hold,
+        ((CLUSTERS.name, "expectations"),),
+        "The Great Expectations suite of the release holds.",
+    ),
     GateSpec(
         nothing_leaks,
         ((CLUSTERS.name, "no_leaks"),),

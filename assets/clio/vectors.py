@@ -55,7 +55,9 @@ def score_in_slices(
         part = facets.slice(start, rows).collect()
         vectors = embeddings.slice(start, rows).collect()
         if not part["conversation_id"].equals(vectors["conversation_id"]):
-            raise ObservatoryError("facets and embeddings are out of step; materialise the batch's embeddings again")
+            raise ObservatoryError(
+                "facets and embeddings are out of step; materialise the batch's embeddings again"
+            )
         yield score_concern(part, vectors["embedding"].to_numpy())
         on_progress(min(start + rows, total))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,7 +55,9 @@ def conversations(step: Step) -> Result:
 
     batch = step.batch
     path = _unchanged_file(batch)
-    reading = read_batch(step.lake, batch, path, step.home.secret, _known(step, batch), step.settings, step.report)
+    reading = read_batch(
+        step.lake, batch, path, step.home.secret, _known(step, batch), step.settings, step.report
+    )
     return Result(
         {QUARANTINE.name: reading.quarantine, CONVERSATIONS.name: reading.conversations},
         rows_in=reading.rows_in,
@@ -63,15 +66,24 @@ def conversations(step: Step) -> Result:
 
 
 def _reading_metadata(batch: Batch, reading: BatchReading) -> dict[str, Any]:
-    return {"privacy_unit": batch.privacy_unit, "format": batch.format, "rows_in": reading.rows_in, **reading.counts}
+    return {
+        "privacy_unit": batch.privacy_unit,
+        "format": batch.format,
+        "rows_in": reading.rows_in,
+        **reading.counts,
+    }
 
 
 def _unchanged_file(batch: Batch) -> Path:
     path = Path(batch.path)
     if not path.is_file():
-        raise ObservatoryError(f"the file of batch {batch.key} is gone; put it back or add it again from its new place")
+        raise ObservatoryError(
+            f"the file of batch {batch.key} is gone; put it back or add it again from its new place"
+        )
     if sha256_file(path) != batch.sha256:
-        raise ObservatoryError(f"the file of batch {batch.key} has changed; add it again with `observatory run`")
+        raise ObservatoryError(
+            f"the file of batch {batch.key} has changed; add it again with `observatory run`"
+        )
     return path
 
 
@@ -82,9 +94,12 @@ def _known(step: Step, batch: Batch) -> pl.DataFrame:
     depend on it either, since `current_conversations` resolves whatever is left.
     """
     earlier = [
-        step.lake.scan(CONVERSATIONS.zone, CONVERSATIONS.name, other.key).select("conversation_id", "content_hash")
+        step.lake.scan(CONVERSATIONS.zone, CONVERSATIONS.name, other.key).select(
+            "conversation_id", "content_hash"
+        )
         for other in step.home.batches()
-        if other.ordinal < batch.ordinal and step.lake.manifest(CONVERSATIONS.zone, CONVERSATIONS.name, other.key)
+        if other.ordinal < batch.ordinal
+        and step.lake.manifest(CONVERSATIONS.zone, CONVERSATIONS.name, other.key)
     ]
     if not earlier:
         return pl.DataFrame(schema={"conversation_id": pl.String, "content_hash": pl.String})
@@ -103,14 +118,18 @@ def redacted_conversations(step: Step, conversations: pl.LazyFrame) -> Result:
     from dagster_project.privacy.redaction import redact_conversations
 
     total: int = conversations.select(pl.len()).collect().item()
-    staged = step.lake.stage(
-        REDACTED_CONVERSATIONS.zone,
-        REDACTED_CONVERSATIONS.name,
-        (redact_conversations(part) for part in slices(step, conversations.select("conversation_id", "messages"), total)),
-        step.partition,
-    )
-    redactions: int = staged.scan().select(pl.col("redactions").cast(pl.UInt64).sum()).collect().item() or 0
-    return Result({REDACTED_CONVERSATIONS.name: staged}, rows_in=total, metadata={"redactions": redactions})
+    text = conversations.select("conversation_id", "messages")
+    types: Counter[str] = Counter()
+
+    def redacted() -> Iterator[pl.DataFrame]:
+        for part in slices(step, text, total):
+            frame, counts = redact_conversations(part)
+            types.update(counts)
+            yield frame
+
+    name = REDACTED_CONVERSATIONS.name
+    staged = step.lake.stage(REDACTED_CONVERSATIONS.zone, name, redacted(), step.partition)
+    return Result({name: staged}, rows_in=total, metadata={"redactions": dict(types.most_common())})
 
 
 def slices(step: Step, frame: pl.LazyFrame, total: int) -> Iterator[pl.DataFrame]:
@@ -125,7 +144,11 @@ def current_conversations(step: Step, conversations: pl.LazyFrame) -> Result:
     """Decides, over all batches, which version of each conversation counts: the latest, once."""
     order = {batch.key: batch.ordinal for batch in step.home.batches()}
     versions = conversations.select(
-        "conversation_id", "content_hash", "started_at", "updated_at", "batch",
+        "conversation_id",
+        "content_hash",
+        "started_at",
+        "updated_at",
+        "batch",
     ).collect()
     current, counts = choose_current(versions, order)
     return Result({CURRENT_CONVERSATIONS.name: current}, rows_in=versions.height, metadata=counts)

@@ -45,7 +45,15 @@ class Line(NamedTuple):
     data: bytes
 
 
-class Unreadable(Exception):
+class Row(NamedTuple):
+    """One parsed row: where it starts (-1 where unknown), its line or position from 1, and its value."""
+
+    byte_offset: int
+    line: int
+    value: Any
+
+
+class UnreadableError(Exception):
     """A row, or the rest of a stream, cannot be read. Carries a reason code and nothing of the content."""
 
     def __init__(self, reason: Reason) -> None:
@@ -57,7 +65,7 @@ class Unreadable(Exception):
 def read_blocks(path: Path) -> Iterator[bytes]:
     """Decompressed blocks of a plain, gzip or zstd file, told apart by their first bytes.
 
-    Raises Unreadable after the last readable block where a compressed file is cut short or damaged.
+    Raises UnreadableError after the last readable block where a compressed file is cut short or damaged.
     """
     with path.open("rb") as file:
         magic = file.read(4)
@@ -77,9 +85,9 @@ def _gzip_blocks(file: BinaryIO) -> Iterator[bytes]:
             while block := stream.read1(BLOCK_BYTES):
                 yield block
         except EOFError:
-            raise Unreadable("truncated_file") from None
+            raise UnreadableError("truncated_file") from None
         except (OSError, zlib.error):
-            raise Unreadable("bad_compression") from None
+            raise UnreadableError("bad_compression") from None
 
 
 def _zstd_blocks(file: BinaryIO) -> Iterator[bytes]:
@@ -91,19 +99,22 @@ def _zstd_blocks(file: BinaryIO) -> Iterator[bytes]:
             try:
                 block = decoder.decompress(data)
             except zstandard.ZstdError:
-                raise Unreadable("bad_compression") from None
+                raise UnreadableError("bad_compression") from None
             if block:
                 yield block
             data = decoder.unused_data if decoder.eof else b""
             decoder = None if decoder.eof else decoder
     if decoder is not None:
-        raise Unreadable("truncated_file")
+        raise UnreadableError("truncated_file")
 
 
-def read_lines(path: Path, max_bytes: int = MAX_ROW_BYTES, *, keep_blank: bool = False) -> Iterator[Line | Fault]:
-    """Lines of a file, blank ones only where asked, each with its place; at most `max_bytes` of one line are held.
+def read_lines(
+    path: Path, max_bytes: int = MAX_ROW_BYTES, *, keep_blank: bool = False
+) -> Iterator[Line | Fault]:
+    """Lines of a file, each with its place; blank ones only where asked.
 
-    A longer line becomes a Fault. So does the line at which a damaged or cut stream ends, whole or not.
+    At most `max_bytes` of one line are held; a longer one becomes a Fault. So does the line at which a
+    damaged or cut stream ends, whole or not.
     """
     parts: list[bytes] = []
     start, number, size = 0, 1, 0
@@ -118,7 +129,7 @@ def read_lines(path: Path, max_bytes: int = MAX_ROW_BYTES, *, keep_blank: bool =
                 parts, start, number, size = [], start + size + 1, number + 1, 0
             size += len(last)
             parts = [*parts, last] if last and size <= max_bytes else parts if size <= max_bytes else []
-    except Unreadable as error:
+    except UnreadableError as error:
         yield Fault(start, number, error.reason)
         return
     if size:
@@ -140,7 +151,7 @@ def _line(
 def parse_json(data: bytes) -> Any:
     """One JSON value, strictly: UTF-8 only and no lone surrogates. NaN and infinities become null.
 
-    Raises Unreadable with the reason.
+    Raises UnreadableError with the reason.
     """
     try:
         return orjson.loads(data)
@@ -149,20 +160,21 @@ def parse_json(data: bytes) -> Any:
 
 
 def _parse_slowly(data: bytes) -> Any:
-    # Python's own writer puts NaN into JSON by default, which is worth keeping; everything else is told apart here.
+    # Python's own writer puts NaN into JSON by default, which is worth keeping; everything else is told apart
+    # here.
     text = decode(data)
     try:
         value = json.loads(text)
         return orjson.loads(orjson.dumps(value))
     except orjson.JSONEncodeError as error:
-        raise Unreadable("lone_surrogate" if "surrogate" in str(error) else "bad_json") from None
+        raise UnreadableError("lone_surrogate" if "surrogate" in str(error) else "bad_json") from None
     except (ValueError, RecursionError):
-        raise Unreadable("bad_json") from None
+        raise UnreadableError("bad_json") from None
 
 
 def decode(data: bytes) -> str:
-    """Text of UTF-8 bytes. Raises Unreadable."""
+    """Text of UTF-8 bytes. Raises UnreadableError."""
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        raise Unreadable("bad_encoding") from None
+        raise UnreadableError("bad_encoding") from None

@@ -66,7 +66,11 @@ def nothing_leaks(step: Step, staged: Mapping[str, StagedTable], _: Any) -> list
 
 
 WAREHOUSE_GATES = (
-    GateSpec(served_file_is_sound, ((PUBLISHED_TABLES.name, "sql_checks"),), "The queries of sql/checks return no row."),
+    GateSpec(
+        served_file_is_sound,
+        ((PUBLISHED_TABLES.name, "sql_checks"),),
+        "The queries of sql/checks return no row.",
+    ),
     GateSpec(
         nothing_leaks,
         ((PUBLISHED_TABLES.name, "no_leaks"),),
@@ -91,7 +95,13 @@ def warehouse(step: Step, **published: pl.LazyFrame) -> Result:
     )
     inventory = pl.DataFrame(
         [_inventory_row(step, table) for table in PUBLISHED],
-        schema={"table_name": pl.String, "rows": pl.UInt64, "columns": pl.UInt32, "sha256": pl.String, "description": pl.String},
+        schema={
+            "table_name": pl.String,
+            "rows": pl.UInt64,
+            "columns": pl.UInt32,
+            "sha256": pl.String,
+            "description": pl.String,
+        },
         orient="row",
     )
     return Result(

@@ -19,7 +19,7 @@ CARD = (
     "信用卡", "银行卡", "卡号", "クレジット", "カード番号", "카드", "कार्ड", "بطاقة",
 )  # fmt: skip
 PHONE = (
-    "phone", "telephone", "tel", "cell", "cellphone", "mobile", "call", "calling", "called", "fax", "whatsapp",
+    "phone", "telephone", "tel", "cell", "cellphone", "mobile", "call", "calls", "calling", "called", "phones", "cells", "fax", "whatsapp",
     "sms", "text me", "texted", "message", "messages", "dial", "ring me", "reach me", "contact", "hotline", "desk:",
     "office:", "voicemail", "answering", "landline", "viber", "signal", "teléfono", "telefono", "móvil", "celular",
     "llama", "llámame", "téléphone", "portable", "appelez", "appelle", "telefon", "handy", "mobil", "anrufen",
@@ -41,9 +41,10 @@ PASSPORT = (
     "パスポート", "旅券", "여권", "جواز", "पासपोर्ट",
 )  # fmt: skip
 DRIVER = (
-    "driver", "driver's", "drivers", "driving licen", "license number", "licence number", "license no", "dl number",
-    "dl#", "führerschein", "permis de conduire", "licencia de conducir", "carnet de conducir", "patente",
-    "carteira de motorista", "cnh", "водительск", "驾驶证", "運転免許", "운전면허", "رخصة القيادة",
+    "driver's lic", "driver’s lic", "drivers lic", "driver lic", "driving lic", "license number", "licence number",
+    "license no", "licence no", "dl number", "dl#", "führerschein", "permis de conduire", "licencia de conducir",
+    "carnet de conducir", "patente di guida", "carteira de motorista", "cnh", "водительск", "驾驶证", "運転免許",
+    "운전면허", "رخصة القيادة",
 )  # fmt: skip
 BIRTH = (
     "dob", "d.o.b", "date of birth", "birth date", "birthdate", "birthday", "i was born", "i am born", "born on my",
@@ -69,7 +70,7 @@ ACCOUNT = (
     "kontonummer", "compte bancaire", "conta", "счёт", "счет", "账号", "账户", "口座",
 )  # fmt: skip
 HANDLE = (
-    "instagram", "insta", "ig", "twitter", "telegram", "tiktok", "snapchat", "snap", "discord", "handle", "username",
+    "instagram", "insta", "ig", "twitter", "telegram", "tiktok", "snapchat", "snap", "discord", "my handle", "handle is", "handle:", "username",
     "wechat", "mastodon", "follow me", "dm me", "add me", "微信", "推特",
 )  # fmt: skip
 ADDRESS_IP = ("ip", "ipv4", "ipv6", "address", "host", "server", "ping", "client")
@@ -78,7 +79,7 @@ CRYPTO = ("wallet", "btc", "bitcoin", "crypto", "eth", "ethereum", "usdt", "addr
 
 # Scripts whose words are not parted by spaces (or whose words take prefixes, as Arabic does).
 UNSPACED = re.compile(r"[\u0600-\u06ff\u0900-\u097f\u0e00-\u0e7f\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-SHORT_WORD = 4
+SHORT_WORD = 5
 
 
 def _term(word: str) -> str:

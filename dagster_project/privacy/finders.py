@@ -62,7 +62,7 @@ def _card_cuts(groups: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
 def _glued(text: str, start: int, end: int) -> bool:
     """Whether a digit string is a part of something else: a word, a decimal number, a code with dashes."""
     before, after = text[max(0, start - 2) : start], text[end : end + 2]
-    if re.search(r"[A-Za-z0-9_]$|[0-9A-Za-z][.\-]$|[-/]$", before):
+    if re.search(r"[A-Za-z0-9_]$|[0-9A-Za-z][.\-]$|[-/]$|(?:^|[^A-Za-z])\.$", before):
         return True
     return re.match(r"[A-Za-z0-9_]|[.\-][0-9A-Za-z]", after) is not None
 
@@ -93,7 +93,8 @@ def _walk(text: str, start: int, length: int) -> int:
 
 
 PHONE = re.compile(
-    r"(?<![0-9A-Za-z_+])(?:\+|00[ -]?)?(?:\( ?\+?[0-9]{1,4} ?\)|[0-9])(?:[ .()/-]{0,3}[0-9]){5,17}"
+    r"(?<![0-9A-Za-z_+])(?<![^A-Za-z]\.)(?:\+|00[ -]?)?(?:\( ?\+?[0-9]{1,4} ?\)|[0-9])"
+    r"(?:(?: ?[.()/-]{1,2} ?| )?[0-9]){5,17}"
     r"(?:[ ,]{0,2}(?:x|ext\.?|extension|#) ?[0-9]{1,6})?(?![0-9A-Za-z_])"
 )
 EXTENSION = re.compile(r"[ ,]{0,2}(?:x|ext\.?|extension|#) ?[0-9]{1,6}$")
@@ -107,6 +108,8 @@ ISBN = re.compile(r"97[89][ -]?(?:[0-9][ -]?){9}[0-9]")
 DOTTED = re.compile(
     r"(?!0[0-9](?:\.[0-9]{2}){4}$)(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9]+\.[0-9]+|[0-9]{1,2}(?:\.[0-9]{1,2}){2,}\.[0-9]+)"
 )
+CALENDAR = re.compile(r"(?:19|20)[0-9]{2}[-./](?:0[1-9]|1[0-2])[-./][0-3][0-9]|[0-9]{4}-[0-9]{2}$")
+DECIMAL = re.compile(r"(?:^|[ ()-])[0-9]{1,3}\.[0-9]+(?=[ ()-]|$)")
 BESIDE_PRICE = re.compile(r"[$€£¥₹#=*^×÷<>%]\s?$|[0-9][,:]$|\b(?:usd|eur|gbp|rs|inr)\.?\s?$", re.IGNORECASE)
 AFTER_QUANTITY = re.compile(r"\s?[$€£¥₹%=*^×÷+°]|[,:][0-9]|\s(?:dollars|euros?|usd|eur|people|years?|km|miles|kg|bytes)\b")
 MIN_DIGITS, MAX_DIGITS = 7, 15
@@ -136,7 +139,9 @@ def _phone_like(text: str, start: int, end: int, core: str) -> bool:
     digits = digits_of(core)
     if not MIN_DIGITS <= len(digits) <= MAX_DIGITS or len(set(digits)) == 1:
         return False
-    if DATE.fullmatch(core) or ISBN.fullmatch(core) or DOTTED.fullmatch(core) or _sequence(core):
+    if any(shape.fullmatch(core) for shape in (DATE, ISBN, DOTTED)) or _sequence(core):
+        return False
+    if CALENDAR.search(core) or DECIMAL.search(core):
         return False
     return not (BESIDE_PRICE.search(text[max(0, start - 6) : start]) or AFTER_QUANTITY.match(text[end : end + 9]))
 

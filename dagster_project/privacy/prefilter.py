@@ -44,13 +44,13 @@ SHAPES = {
     "NATIONAL_ID": (
         r"(?i)[0-9]{7}-?[a-z]|[0-9]{6}[-+a-fu-y][0-9]{3}|[0-9]{3}[.-][0-9]{3}[.-][0-9]{3}|[0-9]{17}[0-9x]"
         r"|[0-9](?: ?[0-9ab]){14}|[a-z]{4}[0-9]{6}[hmx]|[a-z]{2} ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[a-d]"
-        r"|[0-9]{6}-[0-9]{7}|[a-z]{6}[0-9lmnp-v]{2}[a-z]"
+        r"|[0-9]{6}-[0-9]{7}|[a-z]{6}[0-9lmnp-v]{2}[a-z]|[a-z]{5}[0-9]{4}[a-z]"
     ),
     "TOKEN": r"[A-Za-z0-9_-]{16}|-----BEGIN",
 }
 # Patterns hold no look-around and no boundary, so that the n-th match is found again by plain search (`_locate`).
 TRIGGERS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "digits": (r"[0-9](?:[ \t.()/_-]{0,3}[0-9]){5,}", NUMBERS),
+    "digits": (r"[0-9](?:[ \t.()/_-]{0,3}[0-9]){5,40}", NUMBERS),
     "at": (r"[^\s@]\s?@\s?[^\s@]", ("EMAIL", "HANDLE")),
     "spelt": (r"[dD][oO][tT][ \])}>]", ("SPELT_EMAIL",)),
     "bracketed": (r"[\[({<] ?[aA][tT] ?[\])}>]|[\[(]@", ("SPELT_EMAIL",)),
@@ -81,6 +81,8 @@ TRIGGERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "tax account": (r"[0-9]{4}[A-Z](?:[^A-Za-z]|$)", ("NATIONAL_ID",)),
 }  # fmt: skip
 PADDING_BEFORE, PADDING_AFTER, SNAP = 90, 60, 48
+# Presidio compares every pair of its findings in a text, so a text is never much longer than this.
+MAX_WINDOW = 1_500
 PLAIN_DECIMAL = re.compile(r"[0-9]{1,3}\.[0-9]+|(?:19|20)[0-9]{2}[-/](?:19|20)?[0-9]{2}|[0-9]{1,2}[./][0-9]{1,2}[./](?:19|20)?[0-9]{2}")
 REMOVED = np.uint32(0xFFFFFFFF)
 
@@ -142,7 +144,10 @@ def _fold_table() -> npt.NDArray[np.uint32]:
 
 
 def find_windows(texts: pl.Series) -> Iterator[Window]:
-    """Stretches of (folded) texts that may hold an identifier, with the types to look for; overlaps are merged."""
+    """Stretches of (folded) texts that may hold an identifier, with the types to look for.
+
+    Stretches that overlap are merged up to `MAX_WINDOW`; beyond it windows overlap, and no candidate is cut.
+    """
     # One pattern at a time: their union overflows the engine's automaton cache and runs a hundred times slower.
     hits = pl.DataFrame({"text": texts}).select(
         pl.any_horizontal(pl.col("text").str.contains(pattern) for pattern, _ in TRIGGERS.values())
@@ -191,7 +196,7 @@ def _merge(row: int, text: str, stretches: list[tuple[int, int, tuple[str, ...]]
     start, end, entities = -1, -1, set[str]()
     for first, last, types in stretches:
         low, high = _snap_left(text, first - PADDING_BEFORE), _snap_right(text, last + PADDING_AFTER)
-        if low > end and end >= 0:
+        if end >= 0 and (low > end or end - start > MAX_WINDOW):
             yield _window(row, text, start, end, entities)
             start, end, entities = -1, -1, set()
         start, end = (low if start < 0 else start), max(end, high)

@@ -41,7 +41,7 @@ BEHIND = {"phones": contexts.PHONE_AFTER}
 # is demanded on top of it.
 NATIONAL_STRICT = ("EsNifRecognizer", "EsNieRecognizer", "ItFiscalCodeRecognizer", "FiPersonalIdentityCodeRecognizer")
 NATIONAL_IN_CONTEXT = (
-    "PlPeselRecognizer", "InAadhaarRecognizer", "InPanRecognizer", "SgFinRecognizer", "NhsRecognizer",
+    "PlPeselRecognizer", "InAadhaarRecognizer", "SgFinRecognizer", "NhsRecognizer",
     "ThTninRecognizer", "AuTfnRecognizer", "AuMedicareRecognizer", "UsItinRecognizer",
 )  # fmt: skip
 HEAVY = ("torch", "transformers", "stanza", "gliner", "tensorflow", "cupy")

@@ -59,6 +59,12 @@ SECRET_NAME = (
     r"(?:api[_ -]?key|secret(?:[_ -]?key)?|access[_ -]?(?:key|token)|auth[_ -]?token|refresh[_ -]?token|"
     r"client[_ -]?secret|private[_ -]?key|password|passwd|pwd|passphrase)"
 )
+OCTET = r"(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
+IPV4 = (
+    r"(?<![\w.])(?<!\b(?:version|ver|v|release|firmware|section)[ .:]{0,2})"
+    rf"(?:{OCTET}\.){{3}}{OCTET}(?:/[0-9]{{1,2}})?(?!\w|\.[0-9])"
+)
+SMALL_OCTET = 20
 MONTH = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|"
     r"oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
@@ -93,15 +99,20 @@ def _outside_host(text: str) -> bool:
 
 
 def _identifying_ip(text: str) -> bool:
-    """Loopback, unspecified addresses and netmasks identify nobody; a::b is code, not IPv6."""
+    """Loopback, unspecified and group addresses and netmasks identify nobody; a::b is code, not IPv6."""
     try:
         address = ipaddress.ip_address(re.split(r"[/%]", text)[0])
     except ValueError:
         return False
-    if address.is_loopback or address.is_unspecified or text.startswith(("255.", "0.")):
+    if address.is_loopback or address.is_unspecified or address.is_multicast or text.startswith(("255.", "0.")):
         return False
     digits = re.sub(r"[^0-9a-f]", "", text.casefold())
     return address.version == 4 or (len(digits) >= 5 and not digits.isalpha())
+
+
+def _large_ip(text: str) -> bool:
+    """Four small numbers are a version or a section more often than an address; those need a word beside them."""
+    return _identifying_ip(text) and any(int(part) > SMALL_OCTET for part in re.findall("[0-9]+", text)[:4])
 
 
 def _secret_value(text: str) -> bool:
@@ -136,9 +147,8 @@ NETWORK_RULES = [
     Rule("www", "URL", rf"(?<![\w.@])www\d?\.[{URL_CHARACTERS}]*[{URL_END}]", 0.7, check=_outside_host),
     Rule("profile", "URL", rf"(?<![\w.@/]){PEOPLE_HOSTS}\.com/[{URL_CHARACTERS}]*[{URL_END}]", LIKELY),
     Rule("short profile", "URL", r"(?<![\w.@/])(?:t\.me|wa\.me|discord\.gg|youtu\.be|bit\.ly|linktr\.ee)/[\w./-]*\w", LIKELY),
-    Rule("IPv4", "IP_ADDRESS",
-         r"(?<![\w.])(?<!\b(?:version|ver|v|release|firmware|section)[ .:]{0,2})(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\.){3}(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?:/[0-9]{1,2})?"
-         r"(?![\w]|\.[0-9])", LIKELY, contexts.ADDRESS_IP, _identifying_ip),
+    Rule("IPv4", "IP_ADDRESS", IPV4, LIKELY, contexts.ADDRESS_IP, _large_ip),
+    Rule("IPv4 of small numbers", "IP_ADDRESS", IPV4, WEAK, contexts.ADDRESS_IP, _identifying_ip),
     Rule("IPv6", "IP_ADDRESS",
          r"(?<![\w:.])[0-9a-f]{1,4}:[0-9a-f:]{2,34}[0-9a-f:](?:%\w+)?(?:/[0-9]{1,3})?(?![\w:])",
          LIKELY, contexts.ADDRESS_IP, _identifying_ip),
@@ -168,7 +178,8 @@ SECRET_RULES = [
          r"(?<=\bmy (?:[\w-]+ )?(?:password|passphrase|pin|pass code|passcode) is [\"'`]?)[^\s\"'`<>]{3,63}[^\s\"'`<>.,!?]",
          0.7),
     Rule("bearer", "TOKEN", r"(?<=\b(?:bearer|basic) )[\w.~+/-]{16,}={0,2}", 0.7, check=_enough_digits(1)),
-    Rule("long token", "TOKEN", r"(?<![\w/+.-])(?=[\w-]*[0-9])(?=[\w-]*[A-Za-z])[\w-]{24,128}(?![\w/+-])", WEAK, contexts.SECRET),
+    Rule("long token", "TOKEN", r"(?<![\w/+.-])(?=[\w-]*[0-9])(?=[\w-]*[A-Za-z])[\w-]{24,128}(?![\w/+-])", WEAK, contexts.SECRET,
+         _enough_digits(4)),
     Rule("Ethereum", "CRYPTO", r"\b0x[0-9a-f]{40}\b", LIKELY, contexts.CRYPTO),
 ]  # fmt: skip
 
@@ -194,6 +205,7 @@ DOCUMENT_RULES = [
     Rule("CURP", "NATIONAL_ID", r"\b[A-Z][AEIOUX][A-Z]{2}[0-9]{6}[HMX][A-Z]{5}[A-Z0-9][0-9]\b", 0.8, contexts.IDENTITY),
     Rule("NINO", "NATIONAL_ID", r"\b[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D]\b", LIKELY,
          contexts.IDENTITY, cased=True),
+    Rule("PAN", "NATIONAL_ID", r"\b[A-Z]{3}[ABCFGHJLPT][A-Z][0-9]{4}[A-Z]\b", LIKELY, contexts.IDENTITY, cased=True),
     Rule("SNILS", "NATIONAL_ID", r"\b[0-9]{3}-[0-9]{3}-[0-9]{3} ?-?[0-9]{2}\b", 0.7, contexts.IDENTITY, checksums.snils),
     Rule("BSN", "STATED_ID", r"\b[0-9]{9}\b", WEAK, contexts.IDENTITY, checksums.bsn),
     Rule("RRN", "NATIONAL_ID", r"(?<![0-9-])[0-9]{6}-[1-8][0-9]{6}(?![0-9-])", 0.7, contexts.IDENTITY, checksums.rrn),

@@ -1,17 +1,22 @@
-"""Cell suppression in a two-way table whose margins are published: the children of one cluster by the values of one dimension.
+"""Cell suppression in a two-way table whose margins are published: children of a cluster by values of a dimension.
 
 Rows are the children, columns the values shown for the parent plus, as last column, the parent's remainder. Every
 row total (the child's conversations) and every column total (the parent's cells) is public. A table is safe when
 
 1. in each row, what is withheld is nothing, or two or more values that pass the limits together (shown as `other`);
-2. in each column, what is withheld is nothing, or two or more children whose conversations pass the limits together;
-3. each withheld cell could be any of at least `min_conversations` + 1 values, as far as the totals tell.
+2. in each column, it is nothing, or two or more children whose conversations pass the limits together;
+3. each withheld cell can vary by `min_conversations` or more with all totals kept.
 
-Rule 3 is tested from below, by amounts that can really be moved around the table with all totals kept, so it never
-takes an unsafe table for safe. Because the values shown for a child are a subset of those shown for its parent,
-tables of different parents do not narrow each other, and the whole tree is safe when each table is
-(docs/decisions/0005-cell-suppression.md). Source: specs/privacy_reliability.md 1.3, rule 3; the moves are the
-augmenting paths of a transportation table.
+Rule 3 is tested from below, by amounts that can really be moved around the table (augmenting paths of a
+transportation table), so it never takes an unsafe table for safe. It always ends: with all cells of a table withheld,
+a cell can vary by the smallest of its row, its column and what the table holds besides either, and each of these
+has passed the limits.
+
+Tables of a tree do not narrow each other. The values shown for a child are among those shown for its parent, so
+below a withheld cell nothing is published about its value: any amount it could have can be spread over its
+descendants, whose own totals mention only its cluster's remainder. And within the last column, a value withheld at
+the parent can vary by what it varies there or by what the remainder can hold, whichever is less, and both are
+large enough. Source: specs/privacy_reliability.md 1.3, rule 3.
 """
 
 from __future__ import annotations

@@ -68,6 +68,8 @@ class Thresholds:
             raise ObservatoryError("max_user_share must be over 0 and at most 1")
         if self.min_merged < 2:
             raise ObservatoryError("min_merged must be at least 2: one merged group alone is no disguise")
+        if self.cells.min_users > self.min_users or self.cells.min_conversations > self.min_conversations:
+            raise ObservatoryError("cells cannot ask for more than clusters do: raise min_users or min_conversations")
         values = {
             "min_users": self.nodes.min_users,
             "min_conversations": self.nodes.min_conversations,

@@ -48,7 +48,11 @@ def test_schema_gate_blocks(add: Add, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_downstream_of_a_refused_table_exists(
     add: Add, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plant(monkeypatch, "assets.clio.facets.read_facets", lambda frame: frame.with_columns(turns=pl.lit(None, pl.UInt32)))
+    plant(
+        monkeypatch,
+        "assets.clio.facets.read_facets",
+        lambda frame: frame.with_columns(turns=pl.lit(None, pl.UInt32)),
+    )
     with pytest.raises(ObservatoryError):
         add()
     tables = {name.split("/")[0] for name in generations(Home(home))}
@@ -56,9 +60,15 @@ def test_nothing_downstream_of_a_refused_table_exists(
     assert not Home(home).warehouse.exists()
 
 
-def test_a_refused_table_is_refused_again_and_not_stepped_over(add: Add, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_table_is_refused_again_and_not_stepped_over(
+    add: Add, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as planted:
-        plant(planted, "assets.clio.facets.read_facets", lambda frame: frame.with_columns(turns=pl.lit(None, pl.UInt32)))
+        plant(
+            planted,
+            "assets.clio.facets.read_facets",
+            lambda frame: frame.with_columns(turns=pl.lit(None, pl.UInt32)),
+        )
         with pytest.raises(ObservatoryError):
             add()
         with pytest.raises(ObservatoryError, match="facets/schema"):
@@ -118,7 +128,11 @@ def test_a_canary_in_a_name_is_never_published(
 def _renamed(result: tuple, name: str) -> tuple:
     assignments, centroids, nodes = result
     top = pl.col("cluster_id") == nodes["cluster_id"][0]
-    return assignments, centroids, nodes.with_columns(name=pl.when(top).then(pl.lit(name)).otherwise(pl.col("name")))
+    return (
+        assignments,
+        centroids,
+        nodes.with_columns(name=pl.when(top).then(pl.lit(name)).otherwise(pl.col("name"))),
+    )
 
 
 def test_a_canary_in_the_event_log_stops_the_release(
@@ -134,12 +148,16 @@ def test_a_canary_in_the_event_log_stops_the_release(
     assert not Home(home).warehouse.exists()
 
 
-def test_a_failing_sql_check_keeps_the_old_warehouse(add: Add, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_sql_check_keeps_the_old_warehouse(
+    add: Add, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import sql
 
     add()
     served = Home(home).warehouse.read_bytes()
-    monkeypatch.setattr(sql, "check_statements", lambda: {"planted": "SELECT 1 FROM published.clusters LIMIT 1"})
+    monkeypatch.setattr(
+        sql, "check_statements", lambda: {"planted": "SELECT 1 FROM published.clusters LIMIT 1"}
+    )
     with pytest.raises(ObservatoryError, match="sql_checks"):
         add("more.jsonl", 200, seed=1)
     assert Home(home).warehouse.read_bytes() == served

@@ -47,7 +47,11 @@ def test_ordinals_grow_even_after_a_batch_was_dropped(home: Path, tmp_path: Path
     keys = []
     for n in range(3):
         (tmp_path / f"{n}.txt").write_text(str(n))
-        keys.append(opened.add_batch(tmp_path / f"{n}.txt", format_name="text", privacy_unit="user", mapping={})[0].key)
+        keys.append(
+            opened.add_batch(tmp_path / f"{n}.txt", format_name="text", privacy_unit="user", mapping={})[
+                0
+            ].key
+        )
         if n == 1:
             opened.drop_batch(keys[0])
     assert [batch.ordinal for batch in opened.batches()] == [2, 3]

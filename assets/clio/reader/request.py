@@ -57,7 +57,7 @@ def read_requests(turns: pl.DataFrame) -> pl.Series:
     In: `turns` List(String), redacted user turns in order; `language` String. Out: String series `request` in
     the same order, at most 240 characters on one line; '' where the user wrote nothing that can be read.
     """
-    chosen = turns.select("language", text=_substantive_turn()).with_row_index("row")
+    chosen = choose_turns(turns.with_row_index("row").select("row", "language", "turns"))
     sentences = split_sentences(chosen)
     several = pl.len().over("row") > 1
     best = _best_with_context(score_sentences(sentences.filter(several)))
@@ -92,17 +92,34 @@ def _best_with_context(scored: pl.DataFrame) -> pl.DataFrame:
     return best.select("row", sentence=extended)
 
 
-def _substantive_turn() -> pl.Expr:
-    """String: the first of the first six turns that says something; else the first that is not empty."""
-    turn = pl.element()
-    probe = one_line(drop_invisible(turn.str.slice(0, 400)).str.replace_all(CODE_FENCE, " "))
+def choose_turns(turns: pl.DataFrame) -> pl.DataFrame:
+    """`row`, `language`, `text`: the first of six user turns that says something; else the first not empty.
+
+    In: `row`, `language`, `turns`; out in the same order, with `text` String, never null.
+    """
+    opening = pl.col("turns").list.get(0, null_on_oob=True)
+    first = turns.select("row", "language", text=opening)
+    settled = first.select(_says_something(pl.col("text")).fill_null(False)).to_series()
+    unsettled = (
+        turns.filter(~settled)
+        .select("row", text=pl.col("turns").list.head(MAX_TURNS))
+        .explode("text")
+        .filter(pl.col("text").str.contains(r"\S"))
+        .with_columns(says=_says_something(pl.col("text")))
+        .sort("row", "says", descending=[False, True], maintain_order=True)
+        .unique("row", keep="first", maintain_order=True)
+        .select("row", later="text")
+    )
+    chosen = first.join(unsettled, on="row", how="left", maintain_order="left")
+    return chosen.select("row", "language", text=_reduce_code(pl.coalesce("later", "text").fill_null("")))
+
+
+def _says_something(text: pl.Expr) -> pl.Expr:
+    """Whether a turn is more than a greeting or a scrap."""
+    probe = text.str.slice(0, 400).str.replace_all(CODE_FENCE, " ")
     words = probe.str.count_matches(r"[\p{L}\p{M}\p{N}'’]+")
     unspaced = probe.str.count_matches(rf"[{lexicons.UNSPACED}]")
-    substantive = ((words >= MIN_WORDS) | (unspaced >= MIN_UNSPACED)) & ~probe.str.contains(GREETING)
-    heads = pl.col("turns").list.head(MAX_TURNS)
-    said = heads.list.eval(turn.filter(substantive)).list.first()
-    anything = heads.list.eval(turn.filter(probe.str.len_chars() > 0)).list.first()
-    return _reduce_code(pl.coalesce(said, anything, pl.col("turns").list.first()).fill_null(""))
+    return ((words >= MIN_WORDS) | (unspaced >= MIN_UNSPACED)) & ~probe.str.contains(GREETING)
 
 
 def _reduce_code(text: pl.Expr) -> pl.Expr:

@@ -21,7 +21,7 @@ def contrast_table(tree: Tree, cells: Cells) -> pl.DataFrame:
     rounded to three digits.
     """
     if tree.empty:
-        return _shape(tree.totals.clear().with_columns(_nothing()))
+        return _shape(tree.totals.clear().with_columns(**_nothing()))
     shown = cells.outcomes["language"].shown.filter(~pl.col("value").is_in([OTHER, UNDETERMINED]))
     base = shown.filter(pl.col("node") == ROOT).select("value", everywhere="conversations")
     wanted = shown.filter(pl.col("node") != ROOT).join(base, on="value")

@@ -139,7 +139,7 @@ def _assemble(
         on="cluster_id",
     )
     members = base.join(numbered.select("node", place="cluster_id"), on="place").select("base", "node").unique()
-    root = members.select("base").unique().with_columns(node=pl.lit(0, dtype=members.schema["node"]))
+    root = paths.select("base").unique().with_columns(node=pl.lit(0, dtype=members.schema["node"]))
     members = pl.concat([root, members]).rename({"base": "cluster_id"})
     sizes = _sizes(counted, others)
     table = numbered.join(sizes, on="cluster_id", how="left", maintain_order="left").select(

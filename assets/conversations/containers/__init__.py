@@ -1,1 +1,1 @@
-"""What rows come in: JSON lines, JSON arrays, delimited text, plain lines and Parquet, each read row by row."""
+"""What rows come in: JSON lines and arrays, delimited text, plain lines, Parquet; each read row by row."""

@@ -1,4 +1,4 @@
-"""Delimited text with a header (CSV, TSV), record by record, so that a stray quote costs one line and not the rest."""
+"""Delimited text with a header (CSV, TSV), record by record: a stray quote costs one line, not the rest."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
-from assets.conversations.containers.rows import Row
-from assets.conversations.reading import MAX_ROW_BYTES, Fault, Line, Unreadable, decode, read_lines
+from assets.conversations.reading import MAX_ROW_BYTES, Fault, Line, Row, UnreadableError, decode, read_lines
 from dagster_project.errors import ObservatoryError
 
 DELIMITERS = (",", "\t", ";", "|")
@@ -26,7 +25,7 @@ def _cells(text: str, delimiter: str) -> list[str]:
 
 
 def read_delimited(path: Path, max_bytes: int = MAX_ROW_BYTES) -> Iterator[Row | Fault]:
-    """Records as dicts by header name. A quoted cell may span lines; a record has the place of its first line.
+    """Records as dicts by header name; a quoted cell may span lines, and a record starts at its first.
 
     Raises ObservatoryError where the first line is no readable header.
     """
@@ -48,9 +47,11 @@ def _read_header(path: Path, lines: _Pushback) -> tuple[str, list[str]]:
     try:
         if isinstance(first, Line):
             return split_header(decode(first.data).rstrip("\r"))
-    except (Unreadable, csv.Error):
+    except (UnreadableError, csv.Error):
         pass
-    raise ObservatoryError(f"the first line of {path.name} is no readable header; the column names have to be there")
+    raise ObservatoryError(
+        f"the first line of {path.name} is no readable header; the column names have to be there"
+    )
 
 
 def _read_record(
@@ -61,12 +62,14 @@ def _read_record(
         text = decode(b"\n".join(part.data for part in parts))
         cells = _cells_of_record(text, delimiter)
         if len(cells) != len(names):
-            raise Unreadable("bad_csv")
-    except Unreadable as error:
+            raise UnreadableError("bad_csv")
+    except UnreadableError as error:
         # What a stray quote swallowed is read again line by line.
         lines.put_back(parts[1:])
         return Fault(first.byte_offset, first.line, error.reason)
-    return Row(first.byte_offset, first.line, {name: cell or None for name, cell in zip(names, cells, strict=True)})
+    return Row(
+        first.byte_offset, first.line, {name: cell or None for name, cell in zip(names, cells, strict=True)}
+    )
 
 
 def _join_quoted(first: Line, lines: _Pushback, max_bytes: int) -> list[Line]:
@@ -86,11 +89,13 @@ def _join_quoted(first: Line, lines: _Pushback, max_bytes: int) -> list[Line]:
 
 def _cells_of_record(text: str, delimiter: str) -> list[str]:
     try:
-        records = list(csv.reader(io.StringIO(text.rstrip("\r"), newline="\n"), delimiter=delimiter, strict=True))
+        records = list(
+            csv.reader(io.StringIO(text.rstrip("\r"), newline="\n"), delimiter=delimiter, strict=True)
+        )
     except csv.Error:
-        raise Unreadable("bad_csv") from None
+        raise UnreadableError("bad_csv") from None
     if len(records) != 1:
-        raise Unreadable("bad_csv")
+        raise UnreadableError("bad_csv")
     return records[0]
 
 

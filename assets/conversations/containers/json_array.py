@@ -1,8 +1,9 @@
 """A JSON array read element by element, so that memory does not grow with the file.
 
-The scan only finds where elements end; each element is then parsed on its own. An element that never closes costs
-itself where the array puts every element on a line of its own (the next one is recognised by its indentation);
-in an array written on one line nothing tells where the next element starts, so reading ends there.
+The scan only finds where elements end; each element is then parsed on its own. An element that never closes
+costs itself where the array puts every element on a line of its own (the next one is recognised by its
+indentation); in an array written on one line nothing tells where the next element starts, so reading ends
+there.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from assets.conversations.containers.rows import Row
 from assets.conversations.reading import (
     BLOCK_BYTES,
     BYTE_ORDER_MARK,
     MAX_ROW_BYTES,
     Fault,
-    Unreadable,
+    Row,
+    UnreadableError,
     parse_json,
     read_blocks,
 )
@@ -37,7 +38,7 @@ def read_array(path: Path, max_bytes: int = MAX_ROW_BYTES) -> Iterator[Row | Fau
 
 
 class _ArrayScan:
-    """Where the scan stands: `buffer` starts at `base` in the file, with the element at hand at its beginning."""
+    """Where the scan stands: the element at hand begins `buffer`, which is at `base` in the file."""
 
     def __init__(self, path: Path, max_bytes: int) -> None:
         self.blocks = read_blocks(path)
@@ -121,7 +122,7 @@ class _ArrayScan:
             return Fault(offset, number, "line_too_long")
         try:
             return Row(offset, number, parse_json(data))
-        except Unreadable as error:
+        except UnreadableError as error:
             return Fault(offset, number, error.reason)
 
     def _element_start(self) -> int:
@@ -139,7 +140,7 @@ class _ArrayScan:
             if found >= 0:
                 self._drop(found)
                 return True
-            self._drop(max(0, len(self.buffer) - len(self.marker)))
+            self._drop(max(0, len(self.buffer) - len(self.marker) + 1))
             searched = 0
             if not self._fill(BLOCK_BYTES):
                 break
@@ -162,6 +163,6 @@ class _ArrayScan:
         try:
             while len(self.buffer) < wanted and (block := next(self.blocks, None)) is not None:
                 self.buffer += block
-        except Unreadable as error:
+        except UnreadableError as error:
             self.ended = error.reason
         return len(self.buffer) > before

@@ -1,4 +1,4 @@
-"""Parquet as rows: record batches of bounded size, nested columns turned into Python values column by column."""
+"""Parquet as rows: record batches of bounded size, turned into Python values column by column."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from assets.conversations.containers.rows import Row
-from assets.conversations.reading import Fault
+from assets.conversations.reading import Fault, Row
 from dagster_project.errors import ObservatoryError
 
 BATCH_ROWS = 1_000
@@ -21,13 +20,15 @@ NO_OFFSET = -1
 def read_parquet(path: Path, columns: frozenset[str] | None = None) -> Iterator[Row | Fault]:
     """Rows as dicts, numbered from 1; times become microseconds since 1970 (a time without a zone is UTC).
 
-    A row group that cannot be decoded becomes one fault per row. Raises ObservatoryError where the file as a whole
-    cannot be opened.
+    A row group that cannot be decoded becomes one fault per row. Raises ObservatoryError where the file as a
+    whole cannot be opened.
     """
     try:
         file = pq.ParquetFile(path, pre_buffer=False)
     except (pa.ArrowException, OSError):
-        raise ObservatoryError(f"{path.name} is not a readable Parquet file (its footer is missing or damaged)") from None
+        raise ObservatoryError(
+            f"{path.name} is not a readable Parquet file (its footer is missing or damaged)"
+        ) from None
     with file:
         names = [name for name in file.schema_arrow.names if columns is None or name in columns]
         position = 1
@@ -71,7 +72,7 @@ def _rows(batch: pa.RecordBatch) -> Iterator[Row | Fault]:
 
 
 def to_python(column: pa.Array) -> list[Any]:
-    """Values of a column. Much faster than pyarrow's own conversion for lists of structs, which goes value by value."""
+    """Values of a column; lists of structs much faster than pyarrow, which converts value by value."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         return to_python(column.dictionary_decode())
@@ -101,5 +102,6 @@ def _structs(column: pa.StructArray) -> list[Any]:
     rows = zip(*fields, strict=True) if fields else iter([()] * len(column))
     present = column.is_valid().to_pylist()
     return [
-        dict(zip(names, values, strict=True)) if valid else None for values, valid in zip(rows, present, strict=True)
+        dict(zip(names, values, strict=True)) if valid else None
+        for values, valid in zip(rows, present, strict=True)
     ]

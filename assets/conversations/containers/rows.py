@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
+from assets.conversations.containers.delimited import read_delimited
+from assets.conversations.containers.json_array import read_array
+from assets.conversations.containers.parquet import read_parquet
 from assets.conversations.reading import (
     BYTE_ORDER_MARK,
     MAX_ROW_BYTES,
     Fault,
-    Unreadable,
+    Row,
+    UnreadableError,
     decode,
     parse_json,
     read_blocks,
@@ -26,26 +30,16 @@ ARRAY_START = re.compile(rb"\s*\[\s*(?:[{\]]|\Z)")
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
-class Row(NamedTuple):
-    """One parsed row: where it starts (-1 where unknown), its line or position from 1, and its value."""
-
-    byte_offset: int
-    line: int
-    value: Any
-
-
 def read_rows(
     path: Path, container: Container, *, columns: frozenset[str] | None = None, max_bytes: int = MAX_ROW_BYTES
 ) -> Iterator[Row | Fault]:
-    """Rows of a file in order; unreadable ones as faults. `columns` limits what is decoded of a Parquet file."""
-    from assets.conversations.containers import delimited, json_array, parquet
-
+    """Rows of a file in order, unreadable ones as faults. `columns` limits what is decoded of Parquet."""
     if container == "parquet":
-        return parquet.read_parquet(path, columns)
+        return read_parquet(path, columns)
     if container == "array":
-        return json_array.read_array(path, max_bytes)
+        return read_array(path, max_bytes)
     if container == "csv":
-        return delimited.read_delimited(path, max_bytes)
+        return read_delimited(path, max_bytes)
     parse = parse_json if container == "jsonl" else _plain
     return _read_parsed_lines(path, parse, max_bytes)
 
@@ -62,21 +56,21 @@ def _read_parsed_lines(path: Path, parse: Any, max_bytes: int) -> Iterator[Row |
         offset, line, data = item
         try:
             value = parse(data)
-        except Unreadable as error:
+        except UnreadableError as error:
             yield Fault(offset, line, error.reason)
         else:
             yield Row(offset, line, value)
 
 
 def read_head(path: Path) -> bytes:
-    """First bytes of a file, decompressed and without a byte order mark; what there is of them if it is damaged."""
+    """First bytes of a file, decompressed, without a byte order mark; what can be read of a damaged one."""
     head = b""
     try:
         for block in read_blocks(path):
             head += block
             if len(head) >= HEAD_BYTES:
                 break
-    except Unreadable:
+    except UnreadableError:
         pass
     return head[:HEAD_BYTES].removeprefix(BYTE_ORDER_MARK)
 
@@ -95,7 +89,9 @@ def tell_container(path: Path) -> Literal["jsonl", "array", "lines", "parquet"]:
     if head.startswith(b"PK\x03\x04"):
         raise ObservatoryError(f"{path.name} is a zip archive; unpack it and give the file inside")
     if head.startswith(UTF16_MARKS):
-        raise ObservatoryError(f"{path.name} is UTF-16; convert it, for example: iconv -f UTF-16 -t UTF-8 IN > OUT")
+        raise ObservatoryError(
+            f"{path.name} is UTF-16; convert it, for example: iconv -f UTF-16 -t UTF-8 IN > OUT"
+        )
     if ARRAY_START.match(head):
         return "array"
     return "jsonl" if _has_json_objects(head) else "lines"
@@ -110,5 +106,5 @@ def _has_json_objects(head: bytes) -> bool:
 def _is_object(line: bytes) -> bool:
     try:
         return isinstance(parse_json(line), dict)
-    except Unreadable:
+    except UnreadableError:
         return False

@@ -1,4 +1,4 @@
-"""WildChat and LMSYS-Chat-1M: one conversation per row under `conversation`, as their Parquet releases have it."""
+"""WildChat and LMSYS-Chat-1M, as their Parquet releases have them: one conversation per row."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from assets.conversations.loaders.messages import read_messages, require_user
 class WildChatLoader(RecordLoader):
     """WildChat, both versions. The user is the hashed address of the first turn, else that of the row.
 
-    The first version (`conversation_id`, no hashed address) has no users. A row's own time is that of its last turn,
-    so the conversation starts at its first turn's time where turns have one.
+    The first version (`conversation_id`, no hashed address) has no users. A row's own time is that of its
+    last turn, so the conversation starts at its first turn's time where turns have one.
     """
 
     name = "wildchat"
-    description = "WildChat Parquet (both versions): conversation, conversation_hash or conversation_id, timestamp"
+    description = (
+        "WildChat Parquet (both versions): conversation, conversation_hash or conversation_id, timestamp"
+    )
     content_columns = frozenset({"conversation", "conversation_hash", "timestamp", "language", "hashed_ip"})
 
     def matches(self, record: dict[str, Any]) -> bool:
@@ -31,7 +33,7 @@ class WildChatLoader(RecordLoader):
         require_user(roles)
         first = next((turn for turn in turns or [] if turn.get("role") == "user"), {})
         ended = record.get("timestamp")
-        found = fields.envelope(record) | {
+        found: dict[str, Any] = fields.envelope(record) | {
             "started": first.get("timestamp") or ended,
             "updated": ended,
             "metadata": as_metadata({"language": record.get("language")}),
@@ -53,12 +55,16 @@ class LmsysLoader(RecordLoader):
 
     def matches(self, record: dict[str, Any]) -> bool:
         """Whether there is a conversation with an id and a model, and no time."""
-        known = "conversation_id" in record and "timestamp" not in record and "conversation_hash" not in record
+        known = (
+            "conversation_id" in record and "timestamp" not in record and "conversation_hash" not in record
+        )
         return known and isinstance(record.get("conversation"), list)
 
     def parse(self, byte_offset: int, line: int, record: dict[str, Any], fields: Fields) -> Parsed:
         """The conversation of one record."""
         roles, contents = read_messages(record.get("conversation"))
         require_user(roles)
-        found = fields.envelope(record) | {"metadata": as_metadata({"language": record.get("language")})}
+        found: dict[str, Any] = fields.envelope(record) | {
+            "metadata": as_metadata({"language": record.get("language")})
+        }
         return Parsed(byte_offset, line, roles, contents, **found)

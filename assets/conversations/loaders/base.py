@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import orjson
 
-from assets.conversations.containers.rows import Row
-from assets.conversations.reading import Fault, Unreadable
+from assets.conversations.reading import Fault, Row, UnreadableError
 from dagster_project.errors import ObservatoryError
 
 MAPPABLE = ("id", "user", "time", "updated", "model", "messages", "text", "response", "metadata")
@@ -20,6 +20,8 @@ USUAL_NAMES: dict[str, tuple[str, ...]] = {
     "model": ("model",),
     "metadata": ("metadata",),
 }
+
+Plain = Literal["csv", "lines"] | None
 
 
 class Parsed(NamedTuple):
@@ -52,7 +54,9 @@ class Fields:
         self.mapping = dict(mapping or {})
         unknown = sorted(set(self.mapping) - set(MAPPABLE))
         if unknown:
-            raise ObservatoryError(f"--map knows no field {', '.join(unknown)}; it knows {', '.join(MAPPABLE)}")
+            raise ObservatoryError(
+                f"--map knows no field {', '.join(unknown)}; it knows {', '.join(MAPPABLE)}"
+            )
         self._names = {field: self._candidates(field) for field in MAPPABLE}
 
     def _candidates(self, field: str) -> tuple[str, ...]:
@@ -75,7 +79,7 @@ class Fields:
         return None
 
     def text(self, record: Mapping[str, Any], field: str) -> str | None:
-        """A field that names something: a string or an integer. Raises Unreadable on another type."""
+        """A field that names something: a string or an integer. Raises UnreadableError on another type."""
         return as_name(self.get(record, field))
 
     def envelope(self, record: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,18 +102,23 @@ def _descend(record: Mapping[str, Any], path: str) -> Any:
 
 
 def as_name(value: object) -> str | None:
-    """Name or id as text without surrounding blanks; None where it is empty. Raises Unreadable on another type."""
+    """Name or id as text, None where it is empty. Raises UnreadableError on another type."""
     if value is None:
         return None
+    if isinstance(value, float):
+        # In tables written through pandas, a column with gaps holds whole numbers as floats and NaN for none.
+        if math.isnan(value):
+            return None
+        value = int(value) if value.is_integer() else value
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str):
-        raise Unreadable("wrong_type")
+        raise UnreadableError("wrong_type")
     return value.strip() or None
 
 
 def as_metadata(value: object) -> str | None:
-    """Metadata as the text of a JSON object; what is no object is put into one. None where it cannot be written."""
+    """Metadata as text of a JSON object (what is none is put into one), None where it cannot be written."""
     if value is None:
         return None
     try:
@@ -133,7 +142,7 @@ class Loader(Protocol):
 
     name: str
     description: str
-    plain: Literal["csv", "lines"] | None
+    plain: Plain
     """How to read text that is not JSON; None where the format has no such form."""
 
     def columns(self, fields: Fields) -> frozenset[str] | None:
@@ -149,15 +158,12 @@ class Loader(Protocol):
         ...
 
 
-ParseRecord = Callable[[dict[str, Any], Fields], Mapping[str, Any]]
-
-
 class RecordLoader:
     """A format with one conversation per row: a subclass says how one record is parsed."""
 
     name: ClassVar[str]
     description: ClassVar[str]
-    plain: Literal["csv", "lines"] | None = None
+    plain: Plain = None
     content_columns: ClassVar[frozenset[str] | None] = None
 
     def columns(self, fields: Fields) -> frozenset[str] | None:
@@ -169,7 +175,7 @@ class RecordLoader:
         raise NotImplementedError
 
     def parse(self, byte_offset: int, line: int, record: dict[str, Any], fields: Fields) -> Parsed:
-        """The conversation of one record. Raises Unreadable with the reason."""
+        """The conversation of one record. Raises UnreadableError with the reason."""
         raise NotImplementedError
 
     def read(self, rows: Iterable[Row | Fault], fields: Fields) -> Iterator[Parsed | Fault]:
@@ -181,14 +187,14 @@ class RecordLoader:
             offset, line, record = row
             try:
                 yield self.parse(offset, line, as_record(record), fields)
-            except Unreadable as error:
+            except UnreadableError as error:
                 yield Fault(offset, line, error.reason)
             except RecursionError:
                 yield Fault(offset, line, "wrong_type")
 
 
 def as_record(value: object) -> dict[str, Any]:
-    """The value as an object. Raises Unreadable."""
+    """The value as an object. Raises UnreadableError."""
     if not isinstance(value, dict):
-        raise Unreadable("wrong_type")
+        raise UnreadableError("wrong_type")
     return value

@@ -7,10 +7,10 @@ from typing import Any
 
 from assets.conversations.loaders.base import Fields, Parsed, RecordLoader
 from assets.conversations.loaders.messages import require_user
-from assets.conversations.reading import Unreadable
+from assets.conversations.reading import UnreadableError
 
-# A turn starts on a line of its own after a blank one. "Human:" anywhere else is text, if only because nothing tells
-# a quoted transcript from a turn that its writer ran on to.
+# A turn starts on a line of its own after a blank one. "Human:" anywhere else is text, if only because
+# nothing tells a quoted transcript from a turn that its writer ran on to.
 TURN = re.compile(r"(?:\A\s*|\n\n)(Human|Assistant):")
 ROLES = {"Human": "user", "Assistant": "assistant"}
 
@@ -35,11 +35,11 @@ class HhRlhfLoader(RecordLoader):
 
 
 def split_transcript(transcript: object) -> tuple[list[str], list[str]]:
-    """Roles and contents of the turns that hold text. Raises Unreadable."""
+    """Roles and contents of the turns that hold text. Raises UnreadableError."""
     if not isinstance(transcript, str):
-        raise Unreadable("missing_field" if transcript is None else "wrong_type")
+        raise UnreadableError("missing_field" if transcript is None else "wrong_type")
     before, *turns = TURN.split(transcript)
     if before.strip() or not turns:
-        raise Unreadable("no_messages")
+        raise UnreadableError("no_messages")
     spoken = [(ROLES[name], text.strip()) for name, text in zip(turns[::2], turns[1::2], strict=True)]
     return [role for role, text in spoken if text], [text for _, text in spoken if text]

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from assets.conversations.reading import Unreadable
+from assets.conversations.reading import UnreadableError
 
 ROLES = {
     "system": "system",
@@ -53,15 +53,15 @@ REASONING_PARTS = frozenset({"thinking", "redacted_thinking", "reasoning"})
 def read_messages(messages: object) -> tuple[list[str], list[str]]:
     """Roles and contents of the messages that hold text; a tool call counts as text of the assistant.
 
-    Takes role/content and from/value messages. Raises Unreadable.
+    Takes role/content and from/value messages. Raises UnreadableError.
     """
     if not isinstance(messages, list):
-        raise Unreadable("missing_field" if messages is None else "wrong_type")
+        raise UnreadableError("missing_field" if messages is None else "wrong_type")
     roles: list[str] = []
     contents: list[str] = []
     for message in messages:
         if not isinstance(message, dict):
-            raise Unreadable("wrong_type")
+            raise UnreadableError("wrong_type")
         role = message.get("role")
         content = message.get("content")
         if role is None:
@@ -78,31 +78,31 @@ def read_messages(messages: object) -> tuple[list[str], list[str]]:
 
 
 def read_role(message: dict[str, Any]) -> str:
-    """The role of a message written in an unusual way. Raises Unreadable where it is none we know."""
+    """The role of a message written in an unusual way. Raises UnreadableError where it is none we know."""
     for key in ("role", "from"):
         role = message.get(key)
         if role is not None:
             if not isinstance(role, str):
-                raise Unreadable("wrong_type")
+                raise UnreadableError("wrong_type")
             known = ROLES.get(role.strip().lower())
             if known is None:
-                raise Unreadable("unknown_role")
+                raise UnreadableError("unknown_role")
             return known
-    raise Unreadable("missing_field")
+    raise UnreadableError("missing_field")
 
 
 def require_user(roles: list[str]) -> None:
-    """Raise Unreadable unless a user says something."""
+    """Raise UnreadableError unless a user says something."""
     if "user" not in roles:
-        raise Unreadable("no_user_message" if roles else "no_messages")
+        raise UnreadableError("no_user_message" if roles else "no_messages")
 
 
 def render(message: dict[str, Any], content: object) -> str:
-    """Text of a message whose content is in parts, absent, or comes with tool calls. Raises Unreadable."""
+    """Text of a message with content in parts, without any, or with tool calls. Raises UnreadableError."""
     pieces = list(_content_pieces(content))
     calls = message.get("tool_calls") or []
     if not isinstance(calls, list):
-        raise Unreadable("wrong_type")
+        raise UnreadableError("wrong_type")
     if message.get("function_call"):
         calls = [*calls, message["function_call"]]
     pieces += [_render_call(call) for call in calls]
@@ -117,7 +117,7 @@ def _content_pieces(content: object) -> Iterable[str]:
     if isinstance(content, dict):
         content = [content]
     if not isinstance(content, list):
-        raise Unreadable("wrong_type")
+        raise UnreadableError("wrong_type")
     return [_render_part(part) for part in content]
 
 
@@ -125,10 +125,10 @@ def _render_part(part: object) -> str:
     if isinstance(part, str):
         return part
     if not isinstance(part, dict):
-        raise Unreadable("wrong_type")
+        raise UnreadableError("wrong_type")
     kind = part.get("type", "text")
     if not isinstance(kind, str):
-        raise Unreadable("wrong_type")
+        raise UnreadableError("wrong_type")
     if kind in REASONING_PARTS:
         return ""
     if kind == "tool_use":
@@ -139,16 +139,16 @@ def _render_part(part: object) -> str:
         return f"[{ATTACHMENTS.get(kind, 'attachment')}]"
     text = part.get(TEXT_PARTS[kind])
     if text is not None and not isinstance(text, str):
-        raise Unreadable("wrong_type")
+        raise UnreadableError("wrong_type")
     return text or ""
 
 
 def _render_call(call: object) -> str:
     if not isinstance(call, dict):
-        raise Unreadable("wrong_type")
+        raise UnreadableError("wrong_type")
     function = call.get("function", call)
     if not isinstance(function, dict):
-        raise Unreadable("wrong_type")
+        raise UnreadableError("wrong_type")
     name, arguments = function.get("name"), function.get("arguments")
     if not isinstance(arguments, str):
         arguments = "" if arguments is None else _as_json(arguments)
@@ -159,4 +159,4 @@ def _as_json(value: object) -> str:
     try:
         return orjson.dumps(value, default=str).decode()
     except orjson.JSONEncodeError:
-        raise Unreadable("wrong_type") from None
+        raise UnreadableError("wrong_type") from None

@@ -1,7 +1,7 @@
 """OpenAssistant: trees of messages, as one message per row or one tree per row; one conversation per tree.
 
-The conversation follows the best answer at every step: the lowest rank, then the reviewers' quality, then the older
-message. Its user is who wrote the first message; other people may have written later ones.
+The conversation follows the best answer at every step: the lowest rank, then the reviewers' quality, then the
+older message. Its user is who wrote the first message; other people may have written later ones.
 """
 
 from __future__ import annotations
@@ -9,12 +9,19 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 
-from assets.conversations.containers.rows import Row
-from assets.conversations.loaders.base import Fields, Parsed, RecordLoader, as_metadata, as_name, as_record
+from assets.conversations.loaders.base import (
+    Fields,
+    Parsed,
+    Plain,
+    RecordLoader,
+    as_metadata,
+    as_name,
+    as_record,
+)
 from assets.conversations.loaders.messages import read_role, require_user
-from assets.conversations.reading import Fault, Unreadable
+from assets.conversations.reading import Fault, Row, UnreadableError
 
 MAX_HELD_MESSAGES = 10_000
 LONG_MESSAGE_CHARACTERS = 4_000
@@ -24,7 +31,7 @@ Message = dict[str, Any]
 
 
 def best_path(root: Message, replies: Mapping[str, list[Message]] | None = None) -> list[Message]:
-    """Messages from the root along the best replies. `replies` maps message ids to answers; else they are nested."""
+    """Messages from the root along the best replies, which `replies` gives by message id or messages nest."""
     path, seen = [root], {id(root)}
     while True:
         answers = replies.get(path[-1]["message_id"], []) if replies is not None else path[-1].get("replies")
@@ -72,9 +79,14 @@ def _number(value: object, otherwise: float) -> float:
 
 
 def to_conversation(
-    byte_offset: int, line: int, path: list[Message], conversation_id: str | None, fields: Fields, rows: int = 1
+    byte_offset: int,
+    line: int,
+    path: list[Message],
+    conversation_id: str | None,
+    fields: Fields,
+    rows: int = 1,
 ) -> Parsed:
-    """The conversation along a path of messages. Raises Unreadable."""
+    """The conversation along a path of messages. Raises UnreadableError."""
     roles = [read_role(message) for message in path]
     require_user(roles)
     root = path[0]
@@ -104,38 +116,55 @@ class OasstTreeLoader(RecordLoader):
     def matches(self, record: dict[str, Any]) -> bool:
         """Whether there is a prompt with a text."""
         prompt = record.get("prompt")
-        return isinstance(prompt, dict) and "text" in prompt and ("replies" in prompt or "message_tree_id" in record)
+        return (
+            isinstance(prompt, dict)
+            and "text" in prompt
+            and ("replies" in prompt or "message_tree_id" in record)
+        )
 
     def parse(self, byte_offset: int, line: int, record: dict[str, Any], fields: Fields) -> Parsed:
         """The conversation along the best path of one tree."""
         root = record.get("prompt")
         if root is None:
-            raise Unreadable("missing_field")
+            raise UnreadableError("missing_field")
         if not _is_kept(as_record(root)):
-            raise Unreadable("no_messages")
+            raise UnreadableError("no_messages")
         tree = as_name(record.get("message_tree_id")) or as_name(root.get("message_id"))
         return to_conversation(byte_offset, line, best_path(root), tree, fields)
 
 
 class OasstLoader:
-    """One message per record, with `parent_id`; the messages of one tree may be scattered over nearby rows."""
+    """One message per record, with `parent_id`; a tree's messages may lie apart in the file."""
 
     name = "oasst"
     description = "OpenAssistant messages, one per row: {message_id, parent_id, text, role, message_tree_id}"
-    plain: Literal["csv", "lines"] | None = None
+    plain: Plain = None
     max_held_messages = MAX_HELD_MESSAGES
 
     def columns(self, fields: Fields) -> frozenset[str] | None:
         """What trees and their order are made of."""
-        own = {"message_id", "parent_id", "message_tree_id", "text", "role", "lang", "created_date", "user_id"}
+        own = {
+            "message_id",
+            "parent_id",
+            "message_tree_id",
+            "text",
+            "role",
+            "lang",
+            "created_date",
+            "user_id",
+        }
         return frozenset(own | {"rank", "review_result", "deleted", "labels", "model_name"}) | fields.columns
 
     def matches(self, record: dict[str, Any]) -> bool:
         """Whether the record is a message of a tree."""
-        return "message_id" in record and "text" in record and ("parent_id" in record or "message_tree_id" in record)
+        return (
+            "message_id" in record
+            and "text" in record
+            and ("parent_id" in record or "message_tree_id" in record)
+        )
 
     def read(self, rows: Iterable[Row | Fault], fields: Fields) -> Iterator[Parsed | Fault]:
-        """One conversation per tree. The least recently met trees are finished once too many messages are held."""
+        """One conversation per tree; trees not met for long are finished once too many messages are held."""
         trees: OrderedDict[str, list[Row]] = OrderedDict()
         held = 0
         for row in rows:
@@ -144,7 +173,7 @@ class OasstLoader:
                 continue
             try:
                 tree = _tree_of(row.value)
-            except Unreadable as error:
+            except UnreadableError as error:
                 yield Fault(row.byte_offset, row.line, error.reason)
                 continue
             trees.setdefault(tree, []).append(row)
@@ -164,14 +193,14 @@ def _weight(row: Row) -> int:
 
 
 def _tree_of(value: object) -> str:
-    """The tree that a message belongs to. Raises Unreadable where the message cannot be placed."""
+    """The tree that a message belongs to. Raises UnreadableError where the message cannot be placed."""
     message = as_record(value)
     own, parent = as_name(message.get("message_id")), as_name(message.get("parent_id"))
     tree = as_name(message.get("message_tree_id")) or (own if parent is None else None)
     if own is None or tree is None:
-        raise Unreadable("missing_field")
+        raise UnreadableError("missing_field")
     if not isinstance(message.get("text"), str):
-        raise Unreadable("missing_field" if message.get("text") is None else "wrong_type")
+        raise UnreadableError("missing_field" if message.get("text") is None else "wrong_type")
     return tree
 
 
@@ -193,7 +222,7 @@ def _finish_tree(tree: str, rows: list[Row], fields: Fields) -> Iterator[Parsed 
     try:
         path = best_path(root.value, replies)
         yield to_conversation(root.byte_offset, root.line, path, tree, fields, len(rows) - len(orphans))
-    except Unreadable as error:
+    except UnreadableError as error:
         yield from (Fault(row.byte_offset, row.line, error.reason) for row in rows)
         return
     yield from orphans

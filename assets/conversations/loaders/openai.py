@@ -9,7 +9,7 @@ from assets.conversations.loaders.messages import read_messages, require_user
 
 
 class OpenAILoader(RecordLoader):
-    """One conversation per record, under `messages`; ids, user, times, model and metadata under their usual names."""
+    """One conversation per record, under `messages`; everything around it under its usual names."""
 
     name = "openai"
     description = "OpenAI chat messages: {messages: [{role, content}]}"

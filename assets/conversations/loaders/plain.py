@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from assets.conversations.containers.rows import Row
-from assets.conversations.loaders.base import Fields, Parsed, RecordLoader
+from assets.conversations.loaders.base import Fields, Parsed, Plain, RecordLoader
 from assets.conversations.loaders.messages import read_messages, require_user
-from assets.conversations.reading import Fault, Unreadable, parse_json
+from assets.conversations.reading import Fault, Row, UnreadableError, parse_json
 
 
 class TextLoader(RecordLoader):
@@ -16,7 +15,7 @@ class TextLoader(RecordLoader):
 
     name = "text"
     description = "one request per line of a .txt file, or per record with a text column"
-    plain = "lines"
+    plain: Plain = "lines"
     content_columns = frozenset({"text"})
 
     def matches(self, record: dict[str, Any]) -> bool:
@@ -26,7 +25,9 @@ class TextLoader(RecordLoader):
     def read(self, rows: Iterable[Row | Fault], fields: Fields) -> Iterator[Parsed | Fault]:
         """One conversation or one fault per row."""
         named = (
-            row._replace(value={"text": row.value}) if isinstance(row, Row) and isinstance(row.value, str) else row
+            row._replace(value={"text": row.value})
+            if isinstance(row, Row) and isinstance(row.value, str)
+            else row
             for row in rows
         )
         return super().read(named, fields)
@@ -35,19 +36,22 @@ class TextLoader(RecordLoader):
         """The conversation of one record."""
         text = require_text(fields.get(record, "text"))
         if not text:
-            raise Unreadable("no_messages")
+            raise UnreadableError("no_messages")
         return Parsed(byte_offset, line, ["user"], [text], **fields.envelope(record))
 
 
 class MappingLoader(RecordLoader):
     """Records of any shape: `--map` says which column holds what; columns under usual names need no mapping.
 
-    Either `messages` (role/content or from/value) or `text`, with the answer in `response` where there is one.
+    Either `messages` (role/content or from/value) or `text`, with the answer in `response` where there is
+    one.
     """
 
     name = "mapping"
-    description = "any JSON lines, CSV or Parquet: --map text=COLUMN, messages=, response=, user=, time=, id=, model="
-    plain = "csv"
+    description = (
+        "any JSON lines, CSV or Parquet: --map text=COLUMN, messages=, response=, user=, time=, id=, model="
+    )
+    plain: Plain = "csv"
 
     def columns(self, fields: Fields) -> frozenset[str] | None:
         """Exactly the columns that the mapping or the usual names lead to."""
@@ -63,7 +67,10 @@ class MappingLoader(RecordLoader):
         if messages is not None and "text" not in fields.mapping:
             roles, contents = read_messages(parse_embedded(messages))
         else:
-            said = (("user", require_text(text)), ("assistant", optional_text(fields.get(record, "response"))))
+            said = (
+                ("user", require_text(text)),
+                ("assistant", optional_text(fields.get(record, "response"))),
+            )
             roles = [role for role, content in said if content]
             contents = [content for _, content in said if content]
         require_user(roles)
@@ -71,21 +78,21 @@ class MappingLoader(RecordLoader):
 
 
 def parse_embedded(messages: object) -> object:
-    """Messages, parsed where they come as JSON text inside a cell. Raises Unreadable."""
+    """Messages, parsed where they come as JSON text inside a cell. Raises UnreadableError."""
     return parse_json(messages.encode("utf-8", "surrogatepass")) if isinstance(messages, str) else messages
 
 
 def require_text(value: object) -> str:
-    """The text of a field that has to be there; "" where it is blank. Raises Unreadable."""
+    """The text of a field that has to be there; "" where it is blank. Raises UnreadableError."""
     if value is None:
-        raise Unreadable("missing_field")
+        raise UnreadableError("missing_field")
     return optional_text(value)
 
 
 def optional_text(value: object) -> str:
-    """The text of a field, "" where it is absent or blank. Raises Unreadable on another type."""
+    """The text of a field, "" where it is absent or blank. Raises UnreadableError on another type."""
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise Unreadable("wrong_type")
+        raise UnreadableError("wrong_type")
     return value if value.strip() else ""

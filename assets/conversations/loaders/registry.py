@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from assets.conversations.containers.delimited import split_header
-from assets.conversations.containers.rows import Container, Row, read_head, read_rows, tell_container
+from assets.conversations.containers.rows import Container, read_head, read_rows, tell_container
 from assets.conversations.loaders.arena import LmsysLoader, WildChatLoader
 from assets.conversations.loaders.base import Loader
 from assets.conversations.loaders.hh_rlhf import HhRlhfLoader
@@ -15,6 +15,7 @@ from assets.conversations.loaders.oasst import OasstLoader, OasstTreeLoader
 from assets.conversations.loaders.openai import OpenAILoader
 from assets.conversations.loaders.plain import MappingLoader, TextLoader
 from assets.conversations.loaders.sharegpt import ShareGPTLoader
+from assets.conversations.reading import Row
 from dagster_project.errors import ObservatoryError
 
 SAMPLED_ROWS = 50
@@ -23,7 +24,7 @@ _LOADERS: dict[str, Loader] = {}
 
 
 def register(loader: Loader) -> Loader:
-    """Make a format known. In detection, formats registered earlier win a tie. Raises ValueError on a taken name."""
+    """Make a format known; in detection, earlier ones win a tie. Raises ValueError on a taken name."""
     if loader.name in _LOADERS:
         raise ValueError(f"a loader named {loader.name} is already registered")
     _LOADERS[loader.name] = loader
@@ -57,7 +58,7 @@ def get_loader(name: str) -> Loader:
 
 
 def choose_container(path: Path, loader: Loader) -> Container:
-    """How a file's rows are cut for a loader. Text that is no JSON is delimited or plain where the loader allows it."""
+    """How a file's rows are cut for a loader; what is no JSON is delimited or plain if the loader says so."""
     container = tell_container(path)
     if container != "lines":
         return container
@@ -85,7 +86,9 @@ def detect_format(path: Path) -> str:
         raise _undecided(path, "is text without JSON")
     records = sample_records(path, container)
     if not records:
-        raise _undecided(path, "has no readable row among its first ones")
+        raise _undecided(
+            path, "has no readable row among its first ones (one JSON object over many lines is not a table)"
+        )
     votes = {name: sum(map(loader.matches, records)) for name, loader in _LOADERS.items()}
     best = max(votes, key=lambda name: votes[name])
     if not votes[best]:
@@ -98,7 +101,9 @@ def _is_plain_text(path: Path) -> bool:
     return bool(names) and names[-1].lower() == ".txt" and b"\x00" not in read_head(path)
 
 
-def sample_records(path: Path, container: Container, columns: frozenset[str] | None = None) -> list[dict[str, Any]]:
+def sample_records(
+    path: Path, container: Container, columns: frozenset[str] | None = None
+) -> list[dict[str, Any]]:
     """The readable objects among a file's first rows."""
     rows = islice(read_rows(path, container, columns=columns), SAMPLED_ROWS)
     return [row.value for row in rows if isinstance(row, Row) and isinstance(row.value, dict)]

@@ -1,4 +1,4 @@
-"""ShareGPT: `{"conversations": [{"from": "human", "value": ...}]}`, and its variants with role and content."""
+"""ShareGPT: `{"conversations": [{"from": "human", "value": ...}]}`, also with role and content."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from assets.conversations.loaders.messages import read_messages, require_user
 
 
 class ShareGPTLoader(RecordLoader):
-    """One conversation per record, under `conversations` (or `items`), with an optional `system` text beside it."""
+    """One conversation per record, under `conversations` or `items`; a `system` text may stand beside it."""
 
     name = "sharegpt"
     description = "ShareGPT: {conversations: [{from, value}]}, as JSON array or JSON lines"
@@ -18,7 +18,9 @@ class ShareGPTLoader(RecordLoader):
     def matches(self, record: dict[str, Any]) -> bool:
         """Whether there is a list of turns."""
         turns = record.get("conversations", record.get("items"))
-        return isinstance(turns, list) and all(isinstance(turn, dict) and ("from" in turn or "role" in turn) for turn in turns)
+        return isinstance(turns, list) and all(
+            isinstance(turn, dict) and ("from" in turn or "role" in turn) for turn in turns
+        )
 
     def parse(self, byte_offset: int, line: int, record: dict[str, Any], fields: Fields) -> Parsed:
         """The conversation of one record."""

@@ -1,0 +1,113 @@
+"""One batch from its file into staged tables: streamed, duplicates resolved, every row of the file accounted for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from assets.conversations.chunks import Counts, IngestChunk
+from assets.conversations.duplicates import drop_known, resolve_duplicates
+from assets.conversations.ingest import ingest_file
+from dagster_project.errors import ObservatoryError
+from dagster_project.home import Batch
+from dagster_project.lake import Lake, StagedTable
+from dagster_project.privacy.identity import Pseudonymiser, load_or_create_secret
+from dagster_project.settings import Settings
+from schemas.catalogue import CONVERSATIONS
+
+IDENTITY = ("conversation_id", "content_hash", "updated_at", "started_at")
+
+
+@dataclass(frozen=True)
+class BatchReading:
+    """The tables of one batch: conversations staged in the lake, quarantine as a frame, and what was counted."""
+
+    conversations: StagedTable
+    quarantine: pl.DataFrame
+    rows_in: int
+    counts: dict[str, int]
+
+
+@dataclass
+class _Tally:
+    """What passes by while the chunks are written: identities, faults and counts, but no text."""
+
+    identities: list[pl.DataFrame] = field(default_factory=list)
+    faults: list[pl.DataFrame] = field(default_factory=list)
+    counts: Counts = field(default_factory=Counts)
+
+    def note(self, chunk: IngestChunk) -> pl.DataFrame:
+        self.identities.append(chunk.conversations.select(IDENTITY))
+        self.faults.append(chunk.quarantine)
+        self.counts += chunk.counts
+        return chunk.conversations
+
+
+def read_batch(
+    lake: Lake,
+    batch: Batch,
+    path: Path,
+    secret: Path,
+    known: pl.DataFrame,
+    settings: Settings,
+    progress: Callable[[int], None],
+) -> BatchReading:
+    """Read a file into the lake's staging area.
+
+    `known` holds conversation_id and content_hash of earlier batches; rows that repeat them are dropped and counted.
+    Raises ObservatoryError when the rows of the file do not add up.
+    """
+    tally = _Tally()
+    chunks = ingest_file(
+        path,
+        format_name=batch.format,
+        mapping=batch.mapping,
+        privacy_unit="user" if batch.privacy_unit == "user" else "conversation",
+        pseudonymise=Pseudonymiser(load_or_create_secret(secret)),
+        max_characters=settings.max_conversation_characters,
+        progress=progress,
+    )
+    staged = lake.stage(
+        CONVERSATIONS.zone, CONVERSATIONS.name, (tally.note(chunk) for chunk in chunks), batch.key
+    )
+    quarantine = pl.concat(tally.faults)
+    rows_in, rows_ok = tally.counts.rows_in, tally.counts.rows_ok
+    if rows_in != rows_ok + quarantine.height:
+        raise ObservatoryError(
+            f"{rows_in} rows were read but {rows_ok} kept and {quarantine.height} quarantined"
+        )
+    keep, dropped = _keep(pl.concat(tally.identities), known)
+    if not keep.all():
+        staged = _restage(lake, staged, keep)
+    counts = {**tally.counts.as_dict(), **dropped, "conversations": staged.rows}
+    return BatchReading(staged, quarantine, rows_in, counts)
+
+
+def _keep(identities: pl.DataFrame, known: pl.DataFrame) -> tuple[pl.Series, dict[str, int]]:
+    within = resolve_duplicates(identities.with_row_index("position"))
+    across = drop_known(identities, known)
+    counts = {
+        "dropped_identical": within.dropped_identical,
+        "superseded": within.superseded,
+        "already_known": int((within.keep & ~across.keep).sum()),
+    }
+    return within.keep & across.keep, counts
+
+
+def _restage(lake: Lake, staged: StagedTable, keep: pl.Series) -> StagedTable:
+    again = lake.stage(staged.zone, staged.table, _kept_row_groups(staged, keep), staged.partition)
+    staged.path.unlink()
+    return again
+
+
+def _kept_row_groups(staged: StagedTable, keep: pl.Series) -> Iterator[pl.DataFrame]:
+    start = 0
+    with pq.ParquetFile(staged.path) as file:
+        for index in range(file.num_row_groups):
+            frame = pl.DataFrame(pl.from_arrow(file.read_row_group(index)))
+            yield frame.filter(keep.slice(start, frame.height))
+            start += frame.height

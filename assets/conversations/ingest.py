@@ -1,0 +1,124 @@
+"""One file in, its conversations out in chunks: every row accounted for, in memory that stays level."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+from assets.conversations.chunks import ChunkBuilder, Counts, IngestChunk
+from assets.conversations.containers.rows import read_rows
+from assets.conversations.duplicates import Resolved, drop_known, resolve_duplicates
+from assets.conversations.loaders.base import Fields, Parsed
+from assets.conversations.loaders.registry import SAMPLED_ROWS, choose_container, get_loader, sample_records
+from assets.conversations.reading import MAX_ROW_BYTES, Fault
+from dagster_project.errors import ObservatoryError
+
+__all__ = [
+    "Counts",
+    "IngestChunk",
+    "Probe",
+    "Resolved",
+    "drop_known",
+    "ingest_file",
+    "probe",
+    "resolve_duplicates",
+]
+
+PrivacyUnit = Literal["user", "conversation"]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a file's first rows show: users, times, and how many conversations could be read."""
+
+    format: str
+    has_user_ids: bool
+    has_times: bool
+    readable: int
+    rows: int
+
+
+def probe(path: Path, format_name: str, mapping: Mapping[str, str] | None = None) -> Probe:
+    """Look at a file's first rows only.
+
+    Raises ObservatoryError on an unknown format or mapped field, or where none of the rows has a mapped
+    column.
+    """
+    loader, fields = get_loader(format_name), Fields(mapping)
+    container = choose_container(path, loader)
+    columns = loader.columns(fields)
+    _require_columns(path, fields, sample_records(path, container, columns))
+    rows = islice(read_rows(path, container, columns=columns), SAMPLED_ROWS)
+    outcomes = list(loader.read(rows, fields))
+    read = [outcome for outcome in outcomes if isinstance(outcome, Parsed)]
+    return Probe(
+        loader.name,
+        any(parsed.user is not None for parsed in read),
+        any(parsed.started is not None for parsed in read),
+        len(read),
+        sum(parsed.rows for parsed in read) + len(outcomes) - len(read),
+    )
+
+
+def _require_columns(path: Path, fields: Fields, records: list[dict]) -> None:
+    absent = [
+        f"{field}={column}"
+        for field, column in fields.mapping.items()
+        if records and all(fields.get(record, field) is None for record in records)
+    ]
+    if absent:
+        raise ObservatoryError(f"--map {' '.join(absent)}: the first rows of {path.name} hold nothing there")
+
+
+def ingest_file(
+    path: Path,
+    *,
+    format_name: str,
+    mapping: Mapping[str, str] | None = None,
+    privacy_unit: PrivacyUnit = "user",
+    pseudonymise: Callable[[str], str],
+    chunk_rows: int = 10_000,
+    max_characters: int = 200_000,
+    max_row_bytes: int = MAX_ROW_BYTES,
+    progress: Callable[[int], None] | None = None,
+) -> Iterator[IngestChunk]:
+    """Read a file as chunks of conversations and faults; at least one chunk, which may be empty.
+
+    Every row of the file is in exactly one conversation or one fault: rows_in = rows_ok + rows_quarantined
+    holds for the sum of the counts. `pseudonymise` maps a raw user id (or, where every conversation counts as
+    its own user, its prefixed id) to a user key. `progress` is told the number of rows read so far, after
+    each chunk. Ids may repeat: see `resolve_duplicates`. Raises ObservatoryError where the file as a whole
+    cannot be read as this format.
+    """
+    loader, fields = get_loader(format_name), Fields(mapping)
+    rows = read_rows(
+        path, choose_container(path, loader), columns=loader.columns(fields), max_bytes=max_row_bytes
+    )
+    builder = ChunkBuilder(
+        path.name,
+        loader.name,
+        by_user=privacy_unit == "user",
+        pseudonymise=pseudonymise,
+        chunk_rows=chunk_rows,
+        max_characters=max_characters,
+    )
+    done, empty = 0, True
+    for outcome in loader.read(rows, fields):
+        if isinstance(outcome, Fault):
+            builder.add_fault(outcome)
+        else:
+            builder.add(outcome)
+        if builder.is_full:
+            chunk, empty = builder.take(), False
+            done += chunk.counts.rows_in
+            if progress:
+                progress(done)
+            yield chunk
+    chunk = builder.take()
+    if empty or chunk.counts.rows_in:
+        if progress:
+            progress(done + chunk.counts.rows_in)
+        yield chunk

@@ -1,0 +1,11 @@
+-- No published string holds control, bidirectional, zero-width or private-use characters.
+WITH strings AS (
+    SELECT cluster_id AS text FROM clusters
+    UNION ALL SELECT name FROM clusters
+    UNION ALL SELECT summary FROM clusters
+    UNION ALL SELECT value FROM cluster_cells
+    UNION ALL SELECT note FROM run_log
+)
+SELECT 'hidden character' AS fault
+FROM strings
+WHERE regexp_matches(text, '[\p{Cc}\p{Cf}\p{Co}\p{Zl}\p{Zp}]')

@@ -1,0 +1,14 @@
+-- No published string holds an identifier; the patterns are those of schemas/identifiers.py.
+WITH strings AS (
+    SELECT name AS text FROM clusters
+    UNION ALL SELECT summary FROM clusters
+    UNION ALL SELECT value FROM cluster_cells
+)
+SELECT 'identifier' AS fault
+FROM strings
+WHERE regexp_matches(text, '[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}')
+    OR regexp_matches(text, '(?i:\b(?:https?://|www\.))\S')
+    OR regexp_matches(text, '\b[0-9]{1,3}(?:\.[0-9]{1,3}){3}\b')
+    OR regexp_matches(text, '\b[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b')
+    OR regexp_matches(text, '[0-9](?:[ ().-]{0,2}[0-9]){8,}')
+    OR regexp_matches(text, '\b[0-9a-fA-F]{32,}\b')
