@@ -5,8 +5,11 @@ Both are off until they are switched on (Automation page of the UI), so that a h
 
 from __future__ import annotations
 
+import time
+
 import dagster as dg
 
+from dagster_project.errors import ObservatoryError
 from dagster_project.home import Batch, Home
 from dagster_project.partitions import batches
 
@@ -31,30 +34,36 @@ release_job = dg.define_asset_job(
 jobs = [batch_job, release_job]
 
 
-def register_inbox(home: Home, now: float) -> list[Batch]:
-    """Register the files of the inbox that have stopped changing; files already known give their batch again.
+def register_inbox(home: Home, now: float) -> tuple[list[Batch], list[str]]:
+    """Register the inbox's files that have stopped changing; those already known give their batch again.
 
-    Raises ObservatoryError when a file's format cannot be told or it has no user ids.
+    Returns the batches, and why other files were refused: one bad file does not hold up the rest.
     """
     from dagster_project.running import add_files
 
-    files = sorted(path for path in home.inbox.iterdir() if path.is_file() and not path.name.startswith("."))
-    settled = [path for path in files if now - path.stat().st_mtime >= SETTLED_SECONDS]
-    return [batch for batch, _ in add_files(home, settled, format_name=None, privacy_unit="user", mapping={})]
+    batches, refusals = [], []
+    for path in sorted(home.inbox.iterdir()):
+        if path.name.startswith(".") or not path.is_file() or now - path.stat().st_mtime < SETTLED_SECONDS:
+            continue
+        try:
+            ((batch, _),) = add_files(home, [path], format_name=None, privacy_unit="user", mapping={})
+            batches.append(batch)
+        except ObservatoryError as error:
+            refusals.append(str(error))
+    return batches, refusals
 
 
 @dg.sensor(job=batch_job, minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.STOPPED)
 def inbox_sensor(context: dg.SensorEvaluationContext, home: dg.ResourceParam[object]) -> dg.SensorResult:
     """Adds every file that is put into the home's `inbox/` as a batch and reads it."""
-    import time
-
-    opened: Home = home.open()  # type: ignore[attr-defined]
-    found = register_inbox(opened, time.time())
+    found, refusals = register_inbox(home.open(), time.time())  # type: ignore[attr-defined]
+    for refusal in refusals:
+        context.log.error(refusal)
     known = set(context.instance.get_dynamic_partitions("batches"))
-    new = [batch for batch in found if batch.key not in known]
+    new = [batch.key for batch in found if batch.key not in known]
     return dg.SensorResult(
-        run_requests=[dg.RunRequest(run_key=batch.key, partition_key=batch.key) for batch in new],
-        dynamic_partitions_requests=[batches.build_add_request([batch.key for batch in new])] if new else [],
+        run_requests=[dg.RunRequest(run_key=key, partition_key=key) for key in new],
+        dynamic_partitions_requests=[batches.build_add_request(new)] if new else [],
     )
 
 

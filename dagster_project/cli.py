@@ -95,7 +95,11 @@ def sample(
     from dagster_project.sample.generate import write_sample
 
     summary = write_sample(out, conversations, seed)
-    typer.echo(str(summary))
+    typer.echo(
+        f"{summary.conversations:,} conversations by {summary.users:,} users, {len(summary.languages)} languages, "
+        f"{len(summary.subtopics)} topics: {summary.path}\n"
+        f"{summary.canaries:,} planted canaries: {summary.canaries_path}"
+    )
 
 
 @app.command()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dagster_project.errors import ObservatoryError
 from dagster_project.home import Batch, Home
+from dagster_project.lake import WHOLE
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -85,7 +86,10 @@ def materialise(home: Home, on_event: Callable[[StepEvent], None] = lambda event
     from dagster_project.definitions import defs
     from dagster_project.plan import plan_runs
     from dagster_project.steps import SPECS
+    from schemas.catalogue import PUBLISHED_TABLES
 
+    if not home.warehouse.exists():
+        home.lake.remove(PUBLISHED_TABLES.zone, PUBLISHED_TABLES.name, WHOLE)
     runs = plan_runs(list(SPECS.values()), home)
     if not runs:
         return []

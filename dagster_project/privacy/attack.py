@@ -39,7 +39,8 @@ class Public:
     """What is public of one dimension. Node 0 is the whole release; the last value may stand for all unseen ones.
 
     parents (N,), totals (N,) conversations, people (N,) users; counts, users, known: (N, V);
-    rest (N,), rest_users (N,): conversations and users of each node outside its published cells.
+    rest (N,): conversations of each node outside its published cells; rest_users, rest_users_least (N,): the
+    most and the fewest users these can have, equal where `other` is published.
     """
 
     parents: Array
@@ -51,6 +52,7 @@ class Public:
     known: Array
     rest: Array
     rest_users: Array
+    rest_users_least: Array
 
     @classmethod
     def build(
@@ -61,6 +63,7 @@ class Public:
         shown: pl.DataFrame,
         values: list[str],
         unseen: bool = False,
+        people_least: Array | None = None,
     ) -> Public:
         """Read one dimension's published cells (`shown`: node, value, conversations, users)."""
         names = [value for value in values if value != OTHER] + [UNSEEN] * unseen
@@ -78,9 +81,12 @@ class Public:
         )
         rest = totals - counts.sum(axis=1)
         rest_users = np.where(rest > 0, people, 0).astype(float)
+        fewest = people if people_least is None else people_least
+        least = np.where(rest > 0, np.maximum(fewest - users.sum(axis=1), 0), 0).astype(float)
         others = shown.filter(pl.col("value") == OTHER)
-        rest_users[others["node"].to_numpy()] = others["users"].to_numpy()
-        return cls(parents, totals, people, names, counts, users, known, rest, rest_users)
+        for target in (rest_users, least):
+            target[others["node"].to_numpy()] = others["users"].to_numpy()
+        return cls(parents, totals, people, names, counts, users, known, rest, rest_users, least)
 
 
 @dataclass
@@ -125,7 +131,7 @@ def _tighten_rows(bounds: Bounds, public: Public, free: Array) -> None:
     users = (bounds.users_high * free).sum(axis=1)
     _lower(bounds.high, public.rest[:, None] - (low[:, None] - bounds.low), free)
     _raise(bounds.low, public.rest[:, None] - (high[:, None] - bounds.high), free)
-    _raise(bounds.users_low, public.rest_users[:, None] - (users[:, None] - bounds.users_high), free)
+    _raise(bounds.users_low, public.rest_users_least[:, None] - (users[:, None] - bounds.users_high), free)
 
 
 def _tighten_columns(bounds: Bounds, public: Public, free: Array) -> None:
@@ -222,7 +228,9 @@ def attack_intervals(
     parents, order = _tree(clusters)
     totals = np.concatenate([[0.0], order["conversations"].to_numpy()])
     totals[0] = order.filter(pl.col("parent_id").is_null())["conversations"].sum()
-    people = np.concatenate([[totals[0]], order["users"].to_numpy()])
+    top = order.filter(pl.col("parent_id").is_null())["users"].to_numpy()
+    people = np.concatenate([[top.sum()], order["users"].to_numpy()])
+    people_least = np.concatenate([[top.max(initial=0)], people[1:]])
     nodes = order.select("cluster_id").with_row_index("node", offset=1)
     found = []
     for (dimension,), part in cells.group_by("dimension", maintain_order=True):
@@ -234,7 +242,7 @@ def attack_intervals(
             shown = pl.concat([shown, root.select(shown.columns).cast(shown.schema)])  # type: ignore[arg-type]
         domain = (domains or {}).get(str(dimension))
         values = shown["value"].unique().sort().to_list() if domain is None else domain
-        public = Public.build(parents, totals, people, shown, values, unseen=domain is None)
+        public = Public.build(parents, totals, people, shown, values, unseen=domain is None, people_least=people_least)
         found.append(_frame(public, _solve(public, method, with_users), nodes).with_columns(dimension=pl.lit(dimension)))
     return pl.concat(found).select(INTERVALS.keys()) if found else pl.DataFrame(schema=INTERVALS)
 

@@ -21,6 +21,7 @@ IBAN_LENGTHS = {
 }  # fmt: skip
 CN_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 CN_CHECKS = "10X98765432"
+HETU_CHECKS = "0123456789ABCDEFHJKLMNPRSTUVWXY"
 BSN_WEIGHTS = (9, 8, 7, 6, 5, 4, 3, 2, -1)
 
 
@@ -92,3 +93,9 @@ def rrn(text: str) -> bool:
         return False
     weights = (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)
     return (11 - sum(w * int(d) for w, d in zip(weights, digits, strict=False)) % 11) % 10 == int(digits[12])
+
+
+def hetu(text: str) -> bool:
+    """Finnish personal identity code: birth date and number modulo 31 give the last character."""
+    digits = digits_of(text[:-1])
+    return len(digits) == 9 and HETU_CHECKS[int(digits) % 31] == text[-1].upper()

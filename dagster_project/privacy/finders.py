@@ -27,19 +27,25 @@ ISSUERS = re.compile(
 IBAN_START = re.compile(r"(?<![A-Za-z0-9])[A-Za-z][ -]?[A-Za-z][ -]?[0-9][ -]?[0-9]")
 
 
-def _card_shape(lengths: list[int]) -> bool:
-    """Whether digit groups are cut as cards are: whole, by fours, 4-6-5, 4-6-4, by twos or digit by digit."""
+def _card_shape(groups: list[int], first: int, last: int) -> bool:
+    """Whether a cut of digit groups has a card's shape: whole, by fours, 4-6-5, 4-6-4, or all ones or twos.
+
+    Ones and twos count only as a whole run: a table of small numbers is no card.
+    """
+    lengths = groups[first : last + 1]
     if len(lengths) == 1 or lengths in ([4, 6, 5], [4, 6, 4]):
         return True
-    same = set(lengths[:-1])
-    return len(same) == 1 and same <= {1, 2, 4} and 1 <= lengths[-1] <= max(same)
+    size = lengths[0]
+    if set(lengths[:-1]) != {size} or size not in (1, 2, 4) or lengths[-1] > size:
+        return False
+    return size == 4 or (groups[first - 1 : first] != [size] and groups[last + 1 : last + 2] != [size])
 
 
 def find_cards(text: str) -> Iterator[Found]:
     """Payment cards: 12-19 digits that pass Luhn; sure with an issuer's prefix and length, else weak."""
     for run in DIGIT_RUN.finditer(text):
         groups = [(m.start() + run.start(), m.end() + run.start()) for m in GROUP.finditer(run.group())]
-        for first, last in _card_cuts(groups):
+        for first, last in _card_cuts([end - start for start, end in groups]):
             start, end = groups[first][0], groups[last][1]
             if _glued(text, start, end):
                 continue
@@ -48,14 +54,15 @@ def find_cards(text: str) -> Iterator[Found]:
                 yield start, end, SURE if ISSUERS.fullmatch(digits) else WEAK
 
 
-def _card_cuts(groups: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+def _card_cuts(groups: list[int]) -> Iterator[tuple[int, int]]:
+    """First and last group of every cut that is long enough and shaped like a card."""
     for first in range(len(groups)):
-        lengths: list[int] = []
+        total = 0
         for last in range(first, len(groups)):
-            lengths.append(groups[last][1] - groups[last][0])
-            if sum(lengths) > CARD_LENGTHS[-1]:
+            total += groups[last]
+            if total > CARD_LENGTHS[-1]:
                 break
-            if sum(lengths) in CARD_LENGTHS and _card_shape(lengths):
+            if total in CARD_LENGTHS and _card_shape(groups, first, last):
                 yield first, last
 
 
@@ -111,7 +118,7 @@ DOTTED = re.compile(
 CALENDAR = re.compile(r"(?:19|20)[0-9]{2}[-./](?:0[1-9]|1[0-2])[-./][0-3][0-9]|[0-9]{4}-[0-9]{2}$")
 DECIMAL = re.compile(r"(?:^|[ ()-])[0-9]{1,3}\.[0-9]+(?=[ ()-]|$)")
 BESIDE_PRICE = re.compile(r"[$€£¥₹#=*^×÷<>%]\s?$|[0-9][,:]$|\b(?:usd|eur|gbp|rs|inr)\.?\s?$", re.IGNORECASE)
-AFTER_QUANTITY = re.compile(r"\s?[$€£¥₹%=*^×÷+°]|[,:][0-9]|\s(?:dollars|euros?|usd|eur|people|years?|km|miles|kg|bytes)\b")
+AFTER_QUANTITY = re.compile(r"\s?[$€£¥₹%=*^×÷°]|\s?\+(?![0-9(])|[,:][0-9]|\s(?:dollars|euros?|usd|eur|people|years?|km|miles|kg|bytes)\b")
 MIN_DIGITS, MAX_DIGITS = 7, 15
 LENIENT_REGIONS = (
     "US GB DE FR IT ES NL BE CH AT SE DK NO FI PL PT CZ HU RO GR IE RU UA TR IL IN CN JP KR BR MX AR ZA NG EG AU NZ "
@@ -143,6 +150,8 @@ def _phone_like(text: str, start: int, end: int, core: str) -> bool:
         return False
     if CALENDAR.search(core) or DECIMAL.search(core):
         return False
+    if core.startswith(("+", "(+")):
+        return True
     return not (BESIDE_PRICE.search(text[max(0, start - 6) : start]) or AFTER_QUANTITY.match(text[end : end + 9]))
 
 

@@ -44,7 +44,7 @@ SHAPES = {
     "NATIONAL_ID": (
         r"(?i)[0-9]{7}-?[a-z]|[0-9]{6}[-+a-fu-y][0-9]{3}|[0-9]{3}[.-][0-9]{3}[.-][0-9]{3}|[0-9]{17}[0-9x]"
         r"|[0-9](?: ?[0-9ab]){14}|[a-z]{4}[0-9]{6}[hmx]|[a-z]{2} ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[a-d]"
-        r"|[0-9]{6}-[0-9]{7}|[a-z]{6}[0-9lmnp-v]{2}[a-z]|[a-z]{5}[0-9]{4}[a-z]"
+        r"|[0-9]{6}-[0-9]{7}|[a-z]{5}[0-9]{4}[a-z]"
     ),
     "TOKEN": r"[A-Za-z0-9_-]{16}|-----BEGIN",
 }
@@ -77,7 +77,7 @@ TRIGGERS: dict[str, tuple[str, tuple[str, ...]]] = {
         "|driver|driving licen|licen[cs]e n|führerschein", ("PASSPORT", "DRIVER_LICENCE"),
     ),
     "birth": (r"(?i)dob[^e]|birth|i was born|i am born|年[0-9]{1,2}月|년 ?[0-9]{1,2}월", ("DATE_OF_BIRTH",)),
-    "tax code": (r"[0-9]{2}[A-Za-z][0-9]{2}[A-Za-z][0-9]{3}[A-Za-z]", ("NATIONAL_ID",)),
+    "tax code": (r"[0-9]{2}[A-Za-z][0-9]{2}[A-Za-z][0-9]{3}[A-Za-z]", ("TAX_CODE",)),
     "tax account": (r"[0-9]{4}[A-Z](?:[^A-Za-z]|$)", ("NATIONAL_ID",)),
 }  # fmt: skip
 PADDING_BEFORE, PADDING_AFTER, SNAP = 90, 60, 48

@@ -79,7 +79,7 @@ class _Relations:
             return
         self.equal.append((self._weights(dict.fromkeys(cells, 1.0)), self.public.rest[node]))
         users = self.size + cells
-        self.below.append((self._weights(dict.fromkeys(users, -1.0)), -self.public.rest_users[node]))
+        self.below.append((self._weights(dict.fromkeys(users, -1.0)), -self.public.rest_users_least[node]))
         for cell in users:
             self.box[cell] = (0.0, self.public.rest_users[node])
 

@@ -28,7 +28,7 @@ BEFORE, AFTER = 60, 24
 PLACEHOLDER = re.compile(r"<[A-Z_]{2,30}>|^[A-Z_]{0,30}>|<[A-Z_]{0,30}$")
 LANGUAGE = "en"
 FALLBACK = "IDENTIFIER"
-SHOWN_AS = {"STATED_ID": "NATIONAL_ID", "SPELT_EMAIL": "EMAIL", "TOKEN": "SECRET"}
+SHOWN_AS = {"STATED_ID": "NATIONAL_ID", "TAX_CODE": "NATIONAL_ID", "SPELT_EMAIL": "EMAIL", "TOKEN": "SECRET"}
 FINDERS = (
     ("cards", "CREDIT_CARD", finders.find_cards, contexts.CARD),
     ("ibans", "IBAN", finders.find_ibans, ()),
@@ -39,7 +39,7 @@ CONTRARY = {"phones": contexts.NOT_PHONE}
 BEHIND = {"phones": contexts.PHONE_AFTER}
 # Presidio's national identity recognisers. Where the check digit lets one number in ten or so pass, a context word
 # is demanded on top of it.
-NATIONAL_STRICT = ("EsNifRecognizer", "EsNieRecognizer", "ItFiscalCodeRecognizer", "FiPersonalIdentityCodeRecognizer")
+NATIONAL_STRICT = ("EsNifRecognizer", "EsNieRecognizer")
 NATIONAL_IN_CONTEXT = (
     "PlPeselRecognizer", "InAadhaarRecognizer", "SgFinRecognizer", "NhsRecognizer",
     "ThTninRecognizer", "AuTfnRecognizer", "AuMedicareRecognizer", "UsItinRecognizer",
@@ -146,7 +146,8 @@ def _from_presidio() -> Iterator[EntityRecognizer]:
 
     yield presidio.UsSsnRecognizer(supported_entity="SSN", context=list(contexts.SSN), supported_language=LANGUAGE)
     yield presidio.CryptoRecognizer(supported_entity="CRYPTO", supported_language=LANGUAGE)
-    for entity, names in (("NATIONAL_ID", NATIONAL_STRICT), ("STATED_ID", NATIONAL_IN_CONTEXT)):
+    kinds = {"NATIONAL_ID": NATIONAL_STRICT, "TAX_CODE": ("ItFiscalCodeRecognizer",), "STATED_ID": NATIONAL_IN_CONTEXT}
+    for entity, names in kinds.items():
         for name in names:
             kind = getattr(presidio, name)
             yield kind(

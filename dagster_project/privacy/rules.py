@@ -200,8 +200,11 @@ DOCUMENT_RULES = [
          r"(?<![0-9A-Za-z])[1-9][0-9]{5}(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9]{3}[0-9X](?![0-9A-Za-z])",
          0.8, contexts.IDENTITY, checksums.resident_id_cn),
     Rule("NIR", "NATIONAL_ID",
-         r"\b[12] ?[0-9]{2} ?(?:0[1-9]|1[0-2]|[2-9][0-9]) ?(?:[0-9]{2}|2[AB]) ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}\b", 0.8,
-         contexts.IDENTITY, checksums.nir),
+         r"\b[12](?:[0-9]{4}(?:[0-9]{2}|2[AB])[0-9]{6} ?[0-9]{2}"
+         r"| [0-9]{2} [0-9]{2} (?:[0-9]{2}|2[AB]) [0-9]{3} [0-9]{3} [0-9]{2})\b", 0.8, contexts.IDENTITY, checksums.nir),
+    Rule("HETU", "NATIONAL_ID",
+         r"\b(?:0[1-9]|[12][0-9]|3[01])(?:0[1-9]|1[0-2])[0-9]{2}[-+A-FU-Y][0-9]{3}[0-9A-Y]\b", 0.7, contexts.IDENTITY,
+         checksums.hetu),
     Rule("CURP", "NATIONAL_ID", r"\b[A-Z][AEIOUX][A-Z]{2}[0-9]{6}[HMX][A-Z]{5}[A-Z0-9][0-9]\b", 0.8, contexts.IDENTITY),
     Rule("NINO", "NATIONAL_ID", r"\b[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D]\b", LIKELY,
          contexts.IDENTITY, cased=True),

@@ -21,12 +21,12 @@ def draw_forever(rng: np.random.Generator) -> Iterator[float]:
 
 def _walk(pool: Sequence[str], draw: float) -> Iterator[str]:
     """Each phrase of a pool once, in one of several orders that `draw` chooses."""
-    size = len(pool)
+    size = max(1, len(pool))
     start = int(draw * size * len(STEPS))
     step = STEPS[start % len(STEPS)]
     if size % step == 0:
         step = 1
-    return (pool[(start + step * i) % size] for i in range(size))
+    return (pool[(start + step * i) % size] for i in range(len(pool)))
 
 
 class Dialogue:
@@ -40,10 +40,11 @@ class Dialogue:
         self.language, self.topic, self.draws = language, topic, draws
         self.phrases, self.pieces = language.phrases, language.pieces[topic.subtopic]
         self.slots = self._slots()
-        self.advice = _walk(self.pieces.get("advice", ()), next(draws)) if "advice" in self.pieces else iter(())
+        self.advice = _walk(self.pieces.get("advice", ()), next(draws))
         self.sentences = _walk(self.phrases["sentences"], next(draws))
         self.details = _walk(self.pieces["details"], next(draws))
         self.follow = _walk(self.pieces["follow"], next(draws))
+        self.followups = _walk(self.phrases["followups"], next(draws))
         self.messages: list[Message] = []
         self.title = ""
 
@@ -75,13 +76,15 @@ class Dialogue:
 
     def write(self, user_turns: int) -> list[Message]:
         """Write the whole conversation, with `user_turns` turns of the user (at least one)."""
-        task = self.fill(self.pick(self.pieces["tasks"]))
-        self.title = self.language.capitalise(task)
+        orders = self.pieces["orders"] if self.chance(0.35) else ()
+        task = self.fill(self.pick(orders or self.pieces["tasks"]))
+        frame = self.pick(self.phrases["order_frames" if orders else "frames"])
+        self.title = self._framed(self.phrases["titles"][0], task)
         if user_turns > 1 and self.chance(0.05):
             self._say("user", self.pick(self.phrases["greetings"]))
             self._say("assistant", self.pick(self.phrases["greeting_answers"]))
             user_turns -= 1
-        self._say("user", self._request(task))
+        self._say("user", self._request(self._framed(frame, task)))
         self._say("assistant", self._answer())
         for turn in range(2, user_turns + 1):
             if turn == user_turns and self.chance(0.3) and not self.topic.concerning:
@@ -98,11 +101,11 @@ class Dialogue:
     def _join(self, sentences: list[str]) -> str:
         return self.language.joiner.join(sentences)
 
-    def _request(self, task: str) -> str:
+    def _framed(self, frame: str, task: str) -> str:
+        return frame.replace("{t}", task).replace("{T}", self.language.capitalise(task))
+
+    def _request(self, request: str) -> str:
         style = next(self.draws)
-        orders = self.topic.orders and self.chance(0.5)
-        frame = self.pick(self.phrases["order_frames" if orders else "frames"])
-        request = frame.replace("{t}", task).replace("{T}", self.language.capitalise(task))
         if style < 0.2:
             return self._terse(request, style)
         before = [self.pick(self.phrases["openings"])] if self.chance(0.4) else []
@@ -127,43 +130,47 @@ class Dialogue:
         if self.topic.code and self.chance(0.25):
             return "\n\n" + self.pick(self.topic.code)
         if self.topic.passages and self.chance(0.2):
-            return "\n\n" + self._join(list(islice(_walk(self.phrases["sentences"], next(self.draws)), 3 + self._few())))
+            pasted = _walk(self.phrases["passages"], next(self.draws))
+            return "\n\n" + self._join(list(islice(pasted, 3 + self._few())))
         return ""
 
     def _followup(self) -> str:
-        generic = self.pick(self.phrases["followups"])
         own = next(self.follow, None) if self.chance(0.6) else None
+        asked = own or next(self.followups, None) or self.pick(self.phrases["followups"])
         extra = next(self.details, None) if self.chance(0.25) else None
-        return self._join([part for part in (own or generic, extra) if part])
+        return self._join([asked, extra] if extra else [asked])
 
     def _answer(self) -> str:
         if self.topic.support:
             return self.pick(self.phrases["supports"])
         if self.topic.concerning:
             return self.pick(self.phrases["refusals"])
-        blocks = [self._paragraph() for _ in range(1 + int(next(self.draws) ** 3 * 4))]
+        numbered = [self._list()] if self.chance(0.25) else []
+        blocks = [self._paragraph() for _ in range(1 + int(next(self.draws) ** 1.5 * 5))]
         if self.chance(0.6):
             blocks[0] = self._join([self.pick(self.phrases["openers"]), blocks[0]])
         if self.topic.code and self.chance(0.5):
             blocks.insert(1, self.pick(self.topic.code))
-        if self.chance(0.25):
-            blocks.append(self._list())
+        blocks += numbered
         if self.chance(0.45):
             blocks.append(self.pick(self.phrases["closers"]))
         return "\n\n".join(blocks)
 
     def _paragraph(self) -> str:
         own = list(islice(self.advice, 1 + self._few()))
-        generic = list(islice(self.sentences, 1 + self._few()))
-        if not own and not generic:
-            self.sentences = _walk(self.phrases["sentences"], next(self.draws))
-            generic = list(islice(self.sentences, 2))
+        generic = self._generic(1 + self._few())
         return self._join([*own, *generic] if self.chance(0.7) else [*generic[:1], *own, *generic[1:]])
 
     def _list(self) -> str:
-        own, generic = self.pieces["advice"], self.phrases["sentences"]
-        start, other = int(next(self.draws) * len(own)), int(next(self.draws) * len(generic))
-        items = [own[(start + i) % len(own)] for i in range(min(3, len(own)))]
-        items.append(generic[other])
+        own = list(islice(self.advice, 3))
+        items = [*own, *self._generic(4 - len(own))]
         numbered = [f"{number}. {item}" for number, item in enumerate(items, start=1)]
         return "\n".join([self.pick(self.phrases["lists"]), *numbered])
+
+    def _generic(self, count: int) -> list[str]:
+        """The next sentences that fit any topic; the walk begins anew when all were said."""
+        found = list(islice(self.sentences, count))
+        if len(found) < count:
+            self.sentences = _walk(self.phrases["sentences"], next(self.draws))
+            found += islice(self.sentences, count - len(found))
+        return found

@@ -60,4 +60,8 @@ def drift_matrix(drift: Drift | None, topics: Sequence[Topic], weeks: int) -> np
         if not np.isfinite(column).all() or (column < 0).any():
             raise ValueError(f"drift of {name!r} has a negative or infinite factor")
         factors[:, index[name]] = column
+    for concerning in (False, True):
+        part = factors[:, [topic.index for topic in topics if topic.concerning == concerning]]
+        if not part.any(axis=1).all():
+            raise ValueError("drift leaves a week without any subtopic; keep at least one above zero")
     return factors

@@ -44,6 +44,7 @@ class Plan:
     language: np.ndarray
     topic: np.ndarray
     model: np.ndarray
+    turns: np.ndarray
 
 
 def activity(users: int, rng: np.random.Generator) -> np.ndarray:
@@ -196,5 +197,6 @@ class Population:
         )[:, 0]
         keeps = (rng.random(size) < KEEPS_TO_PREFERRED) & (taste.sum(axis=1) > 0)
         harmful = split + pick(np.cumsum(mix[:, split:], axis=1), rng.random(size))
-        concerning = rng.random(size) < self.concerning_share * self.users.concern[user]
+        share = self.concerning_share
+        concerning = rng.random(size) < share * (1 + (self.users.concern[user] - 1) * (1 - share))
         return np.where(concerning, harmful, np.where(keeps, favourite, anything))

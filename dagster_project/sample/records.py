@@ -91,9 +91,9 @@ def _append(message: Record, sentence: str, language: Language) -> None:
 
 
 def _insert_tool(messages: list[Record], number: int, content: str) -> None:
-    """Put a tool call and its result before the first answer, in the shape of OpenAI's chat messages."""
+    """Put a tool call and its result before the last answer, in the shape of OpenAI's chat messages."""
     call = f"call_{number:08d}"
-    position = next(i for i, message in enumerate(messages) if message["role"] == "user") + 1
+    position = max(i for i, message in enumerate(messages) if message["role"] == "user") + 1
     function = {"name": "look_up", "arguments": "{}"}
     messages[position:position] = [
         {"role": "assistant", "content": "", "tool_calls": [{"id": call, "type": "function", "function": function}]},

@@ -14,9 +14,8 @@ import yaml
 SHARED_FILLERS = ("python_debugging", "sql_queries", "regular_expressions", "web_pages", "spreadsheets")
 PHRASES = (
     "openings frames constraints closings followups thanks thanks_answers greetings greeting_answers openers "
-    "sentences lists closers refusals supports systems"
+    "sentences lists closers refusals supports passages systems"
 ).split()
-PIECES = ("tasks", "a", "b", "details", "follow", "advice")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,6 @@ class Topic:
     subtopic: str
     share: float
     concerning: bool
-    orders: bool
     passages: bool
     support: bool
     code: tuple[str, ...]
@@ -83,14 +81,24 @@ def _split(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(" | "))
 
 
+def _pieces(given: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """The pieces of a subtopic; tasks marked with `!` are also `orders`: an assistant can simply be told to do them."""
+    pieces = {key: _split(text) for key, text in given.items()}
+    marked = pieces["tasks"]
+    pieces["tasks"] = tuple(task.removeprefix("!") for task in marked)
+    pieces["orders"] = tuple(task[1:] for task in marked if task.startswith("!"))
+    return pieces
+
+
 def _language(code: str, raw: dict[str, Any], shared: Mapping[str, Any], canary: Mapping[str, Any]) -> Language:
     pieces = {}
     for subtopic, given in raw["subtopics"].items():
         fallback = shared.get(subtopic, {}) if subtopic in SHARED_FILLERS else {}
         fillers = {key: fallback[key] for key in ("a", "b") if key in fallback}
-        pieces[subtopic] = {key: _split(text) for key, text in (fillers | given).items()}
+        pieces[subtopic] = _pieces(fillers | given)
     phrases = {key: _split(raw[key]) for key in PHRASES}
     phrases["order_frames"] = _split(raw.get("order_frames", raw["frames"]))
+    phrases["titles"] = (raw.get("title", "{T}"),)
     joiner = raw.get("joiner", " ")
     boost = raw.get("boost", {})
     return Language(code, raw["share"], raw["hours_from_utc"], boost, joiner, phrases, pieces, canary)
@@ -109,7 +117,6 @@ def _topics() -> tuple[Topic, ...]:
             subtopic=subtopic,
             share=share,
             concerning=topic == "concerning",
-            orders=subtopic in raw["orders"],
             passages=subtopic in raw["passages"],
             support=subtopic in raw["support"],
             code=tuple(code.get(subtopic, ())),

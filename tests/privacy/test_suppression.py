@@ -230,7 +230,7 @@ def check(data: Inputs, thresholds: Thresholds, method: str, monkeypatch: pytest
 shared = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-@settings(shared, max_examples=40)
+@settings(shared, max_examples=30)
 @given(inputs, st.sampled_from([SMALL, FLOOR]))
 def test_the_exact_attack_never_wins(monkeypatch: pytest.MonkeyPatch, data: Inputs, thresholds: Thresholds) -> None:
     check(data, thresholds, "programme", monkeypatch)
@@ -243,16 +243,16 @@ def test_the_fast_attack_never_wins(monkeypatch: pytest.MonkeyPatch, data: Input
 
 
 @pytest.mark.slow
-def test_the_exact_attack_never_wins_on_two_thousand_trees(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As above, many more; stops after two minutes on a busy machine, but not before five hundred trees."""
+def test_the_attack_never_wins_on_thousands_of_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand trees of four tables each, every tenth by linear programmes; ends early on a busy machine."""
     rng, start, shown = np.random.default_rng(7), time.monotonic(), 0
-    for index in range(2000):
-        if index > 500 and time.monotonic() - start > 120:
+    for index in range(1000):
+        if index >= 250 and time.monotonic() - start > 90:
             break
         shape = [(3,), (4,), (3, 3), (2, 4), (2, 2, 2)][int(rng.integers(5))]
         data = make(index, int(rng.integers(20, 160)), int(rng.integers(6, 60)), shape, int(rng.integers(2, 5)))
-        shown += check(data, (SMALL, FLOOR)[index % 2], "programme", monkeypatch)
-    assert shown > 5000, "an attack on empty tables proves nothing"
+        shown += check(data, (SMALL, FLOOR)[index % 2], "bounds" if index % 10 else "programme", monkeypatch)
+    assert shown > 2500, "an attack on empty tables proves nothing"
 
 
 def mutated_wins(monkeypatch: pytest.MonkeyPatch, seeds: range, thresholds: Thresholds) -> int:
@@ -319,7 +319,7 @@ def test_the_attack_is_exact_on_a_known_example() -> None:
 # --- the released tree --------------------------------------------------------------------------------------
 
 
-@settings(shared, max_examples=60)
+@settings(shared, max_examples=40)
 @given(inputs, st.sampled_from([SMALL, FLOOR]))
 def test_every_published_cluster_and_cell_is_a_crowd(data: Inputs, thresholds: Thresholds) -> None:
     released = data.release(thresholds)
@@ -341,7 +341,7 @@ def assert_crowd(inside: pl.DataFrame, users: int, conversations: int, limits: L
     assert inside["user"].value_counts()["count"].max() <= limits.max_user_share * conversations
 
 
-@settings(shared, max_examples=60)
+@settings(shared, max_examples=40)
 @given(inputs, st.sampled_from([SMALL, FLOOR]))
 def test_a_withheld_cluster_is_one_of_two_or_more(data: Inputs, thresholds: Thresholds) -> None:
     released = data.release(thresholds)
@@ -363,7 +363,7 @@ def _below(data: Inputs, node: str) -> set[str]:
     return {node}.union(*(_below(data, child) for child in children))
 
 
-@settings(shared, max_examples=60)
+@settings(shared, max_examples=40)
 @given(inputs)
 def test_no_sensitive_row_is_uniform(data: Inputs) -> None:
     released = data.release(SMALL)

@@ -21,7 +21,7 @@ STARTED = ENDED - timedelta(minutes=9)
 def turns(**extra: Any) -> list[dict[str, Any]]:
     return [
         {"content": "hi", "role": "user", "language": "English"} | extra,
-        {"content": "hello", "role": "assistant", "language": "English"} | {name: None for name in extra},
+        {"content": "hello", "role": "assistant", "language": "English"} | dict.fromkeys(extra),
     ]
 
 
@@ -50,14 +50,26 @@ def test_wildchat_takes_user_and_start_from_the_first_user_turn(tmp_path: Path) 
     conversations, _, _ = ingest(path, "wildchat")
     assert conversations["user_key"].to_list() == [key(f"ip{number}") for number in range(5)]
     row = conversations.row(0, named=True)
-    assert (row["conversation_id"], row["model"], row["metadata"]) == ("hash0", "gpt-4", '{"language":"English"}')
+    assert (row["conversation_id"], row["model"], row["metadata"]) == (
+        "hash0",
+        "gpt-4",
+        '{"language":"English"}',
+    )
     assert (row["started_at"], row["updated_at"]) == (STARTED, ENDED)
     assert spoken(conversations)[0] == [("user", "hi"), ("assistant", "hello")]
 
 
 def test_the_first_wildchat_names_no_users(tmp_path: Path) -> None:
     naive = ENDED.replace(tzinfo=None)
-    rows = [{"conversation_id": "id1", "model": "m", "timestamp": naive, "conversation": turns(), "language": "English"}]
+    rows = [
+        {
+            "conversation_id": "id1",
+            "model": "m",
+            "timestamp": naive,
+            "conversation": turns(),
+            "language": "English",
+        }
+    ]
     path = save(tmp_path / "w.parquet", rows)
     assert detect_format(path) == "wildchat"
     assert not probe(path, "wildchat").has_user_ids
@@ -66,18 +78,33 @@ def test_the_first_wildchat_names_no_users(tmp_path: Path) -> None:
 
 
 def test_lmsys_has_neither_users_nor_times(tmp_path: Path) -> None:
-    rows = [{"conversation_id": "id1", "model": "vicuna", "conversation": turns(), "turn": 1, "language": "English"}]
+    rows = [
+        {
+            "conversation_id": "id1",
+            "model": "vicuna",
+            "conversation": turns(),
+            "turn": 1,
+            "language": "English",
+        }
+    ]
     path = save(tmp_path / "l.parquet", rows)
     assert detect_format(path) == "lmsys"
     found = probe(path, "lmsys")
     assert (found.has_user_ids, found.has_times) == (False, False)
     row = ingest(path, "lmsys")[0].row(0, named=True)
-    assert (row["conversation_id"], row["model"], row["user_key"], row["started_at"]) == ("id1", "vicuna", None, None)
+    assert (row["conversation_id"], row["model"], row["user_key"], row["started_at"]) == (
+        "id1",
+        "vicuna",
+        None,
+        None,
+    )
 
 
 def test_a_user_column_can_be_named(tmp_path: Path) -> None:
     path = save(tmp_path / "w.parquet", [wildchat_row(1)])
-    assert ingest(path, "wildchat", mapping={"user": "hashed_ip"})[0]["user_key"].to_list() == [key("of the row")]
+    assert ingest(path, "wildchat", mapping={"user": "hashed_ip"})[0]["user_key"].to_list() == [
+        key("of the row")
+    ]
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
@@ -98,7 +125,11 @@ def test_absent_lists_and_structs_are_faults_with_their_row(tmp_path: Path) -> N
         ]
     )
     good = {"conversation_id": "a", "conversation": turns()}
-    rows = [good, {"conversation_id": "b", "conversation": None}, {"conversation_id": "c", "conversation": []}]
+    rows = [
+        good,
+        {"conversation_id": "b", "conversation": None},
+        {"conversation_id": "c", "conversation": []},
+    ]
     rows += [{"conversation_id": "d", "conversation": [None]}, good | {"conversation_id": "e"}]
     conversations, quarantine, _ = ingest(save(tmp_path / "l.parquet", rows, schema), "lmsys")
     assert conversations["conversation_id"].to_list() == ["a", "e"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,7 +55,9 @@ def nested(messages: list[dict[str, Any]], root: str) -> dict[str, Any]:
     answers = [nested(messages, entry["message_id"]) for entry in messages if entry["parent_id"] == root]
     labels = own.get("labels")
     if labels:
-        own = own | {"labels": dict(zip(labels["name"], ({"value": value} for value in labels["value"]), strict=True))}
+        own = own | {
+            "labels": dict(zip(labels["name"], ({"value": value} for value in labels["value"]), strict=True))
+        }
     return own | {"replies": answers}
 
 
@@ -157,23 +160,37 @@ def test_held_messages_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_deep_tree_is_no_danger(tmp_path: Path) -> None:
     tree: dict[str, Any] = message("t.leaf", "t")
-    for number in range(240):
+    for number in range(450):
         tree = message(f"t.{number}", "t") | {"replies": [tree]}
-    path = write_rows(tmp_path / "t.jsonl", {"message_tree_id": "t", "prompt": tree | {"role": "prompter"}})
-    assert len(spoken(ingest(path, "oasst-tree")[0])[0]) == 241
+    path = tmp_path / "t.jsonl"
+    path.write_text(json.dumps({"message_tree_id": "t", "prompt": tree | {"role": "prompter"}}))
+    assert len(spoken(ingest(path, "oasst-tree")[0])[0]) == 451
 
 
 def test_the_real_messages(data_dir: Path) -> None:
     path = data_dir / "oasst" / "en-validation.jsonl"
     assert detect_format(path) == "oasst"
     conversations, quarantine, counts = ingest(path, "oasst")
-    assert (counts.rows_in, conversations.height, quarantine["reason"].to_list()) == (2022, 188, ["orphan_message"] * 3)
+    assert (counts.rows_in, conversations.height, quarantine["reason"].to_list()) == (
+        2022,
+        188,
+        ["orphan_message"] * 3,
+    )
     assert conversations.select("user_key", "started_at").null_count().row(0) == (0, 0)
     messages = {entry["message_id"]: entry for entry in map(orjson.loads, path.read_bytes().splitlines())}
     roots = {entry["message_tree_id"]: entry["text"] for entry in messages.values() if not entry["parent_id"]}
-    assert {row[0]: row[1][0][1] for row in zip(conversations["conversation_id"], spoken(conversations), strict=True)} == roots
-    answers = [entry for entry in messages.values() if entry["rank"] == 0 and messages[entry["parent_id"]]["parent_id"] is None]
-    assert {entry["text"] for entry in answers if not entry["deleted"]} <= {c for turns in spoken(conversations) for _, c in turns}
+    assert {
+        row[0]: row[1][0][1]
+        for row in zip(conversations["conversation_id"], spoken(conversations), strict=True)
+    } == roots
+    answers = [
+        entry
+        for entry in messages.values()
+        if entry["rank"] == 0 and messages[entry["parent_id"]]["parent_id"] is None
+    ]
+    assert {entry["text"] for entry in answers if not entry["deleted"]} <= {
+        c for turns in spoken(conversations) for _, c in turns
+    }
 
 
 def test_the_real_trees(data_dir: Path) -> None:

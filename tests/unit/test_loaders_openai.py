@@ -31,7 +31,12 @@ def test_a_full_record_lands_in_the_contract(tmp_path: Path) -> None:
     )
     row = ingest(path, "openai")[0].row(0, named=True)
     assert row["messages"] == [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "hi"}]
-    assert (row["conversation_id"], row["user_key"], row["model"], row["source"]) == ("c1", key("Ada"), "m-1", "openai")
+    assert (row["conversation_id"], row["user_key"], row["model"], row["source"]) == (
+        "c1",
+        key("Ada"),
+        "m-1",
+        "openai",
+    )
     assert row["started_at"] == datetime(2026, 1, 2, 1, 4, 5, tzinfo=UTC)
     assert row["updated_at"] == datetime.fromtimestamp(1767323045, UTC)
     assert orjson.loads(row["metadata"]) == {"topic": "greeting"}
@@ -48,7 +53,9 @@ def test_a_full_record_lands_in_the_contract(tmp_path: Path) -> None:
     ],
 )
 def test_the_usual_names_of_the_fields_around_it(tmp_path: Path, record: dict, expected: tuple) -> None:
-    row = ingest(write_rows(tmp_path / "log.jsonl", record | {"messages": said("a")}), "openai")[0].row(0, named=True)
+    row = ingest(write_rows(tmp_path / "log.jsonl", record | {"messages": said("a")}), "openai")[0].row(
+        0, named=True
+    )
     seconds = row["started_at"] and row["started_at"].timestamp()
     assert (row["conversation_id"], row["user_key"], seconds) == expected
 
@@ -78,7 +85,11 @@ def test_tool_calls_count_as_text_of_the_assistant(tmp_path: Path) -> None:
         {"role": "user", "content": "weather?"},
         {"role": "assistant", "content": None, "tool_calls": [call]},
         {"role": "tool", "tool_call_id": "1", "content": "rain"},
-        {"role": "assistant", "content": "Looking.", "function_call": {"name": "wind", "arguments": {"a": 1}}},
+        {
+            "role": "assistant",
+            "content": "Looking.",
+            "function_call": {"name": "wind", "arguments": {"a": 1}},
+        },
         {"role": "assistant", "content": ""},
     ]
     conversations, _, _ = ingest(write_rows(tmp_path / "log.jsonl", {"messages": messages}), "openai")
@@ -113,8 +124,12 @@ def test_tool_calls_count_as_text_of_the_assistant(tmp_path: Path) -> None:
         ("text", "wrong_type"),
     ],
 )
-def test_what_is_no_conversation_is_quarantined_with_its_reason(tmp_path: Path, record: Any, reason: str) -> None:
-    path = write_rows(tmp_path / "log.jsonl", {"messages": said("before")}, record, {"messages": said("after")})
+def test_what_is_no_conversation_is_quarantined_with_its_reason(
+    tmp_path: Path, record: Any, reason: str
+) -> None:
+    path = write_rows(
+        tmp_path / "log.jsonl", {"messages": said("before")}, record, {"messages": said("after")}
+    )
     conversations, quarantine, _ = ingest(path, "openai")
     offset = len(orjson.dumps({"messages": said("before")})) + 1
     assert quarantine.rows() == [("log.jsonl", offset, 2, reason)]
@@ -123,7 +138,9 @@ def test_what_is_no_conversation_is_quarantined_with_its_reason(tmp_path: Path, 
 
 @pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress, bytes])
 def test_compression_is_told_by_content_and_changes_nothing(tmp_path: Path, compress: Any) -> None:
-    plain = write_rows(tmp_path / "log.jsonl", *({"id": str(n), "messages": said(f"text {n}")} for n in range(300)))
+    plain = write_rows(
+        tmp_path / "log.jsonl", *({"id": str(n), "messages": said(f"text {n}")} for n in range(300))
+    )
     packed = tmp_path / "other-name"
     packed.write_bytes(compress(plain.read_bytes()))
     assert detect_format(packed) == "openai"
@@ -131,9 +148,13 @@ def test_compression_is_told_by_content_and_changes_nothing(tmp_path: Path, comp
 
 
 def test_chunks_have_the_asked_size_and_report_progress(tmp_path: Path) -> None:
-    path = write_rows(tmp_path / "log.jsonl", *({"id": str(n), "messages": said(f"text {n}")} for n in range(25)))
+    path = write_rows(
+        tmp_path / "log.jsonl", *({"id": str(n), "messages": said(f"text {n}")} for n in range(25))
+    )
     progress: list[int] = []
-    chunks = list(ingest_file(path, format_name="openai", pseudonymise=key, chunk_rows=10, progress=progress.append))
+    chunks = list(
+        ingest_file(path, format_name="openai", pseudonymise=key, chunk_rows=10, progress=progress.append)
+    )
     assert [chunk.conversations.height for chunk in chunks] == [10, 10, 5]
     assert progress == [10, 20, 25]
 
@@ -149,24 +170,36 @@ def test_probe_tells_whether_there_are_users_and_times(tmp_path: Path) -> None:
     without = write_rows(tmp_path / "b.jsonl", {"messages": said("x")}, {"messages": []})
     assert (probe(with_both, "openai").has_user_ids, probe(with_both, "openai").has_times) == (True, True)
     found = probe(without, "openai")
-    assert (found.format, found.has_user_ids, found.has_times, found.readable, found.rows) == ("openai", False, False, 1, 2)
+    assert (found.format, found.has_user_ids, found.has_times, found.readable, found.rows) == (
+        "openai",
+        False,
+        False,
+        1,
+        2,
+    )
 
 
 def test_a_mapping_names_other_columns_even_nested_ones(tmp_path: Path) -> None:
-    path = write_rows(tmp_path / "log.jsonl", {"account": {"id": "u1"}, "user": "wrong", "messages": said("x")})
+    path = write_rows(
+        tmp_path / "log.jsonl", {"account": {"id": "u1"}, "user": "wrong", "messages": said("x")}
+    )
     conversations, _, _ = ingest(path, "openai", mapping={"user": "account.id"})
     assert conversations["user_key"].to_list() == [key("u1")]
     assert probe(path, "openai", {"user": "account.id"}).has_user_ids
 
 
 def test_where_each_conversation_is_its_own_user_every_key_differs(tmp_path: Path) -> None:
-    path = write_rows(tmp_path / "log.jsonl", *({"id": i, "user": "same", "messages": said("x")} for i in "ab"))
+    path = write_rows(
+        tmp_path / "log.jsonl", *({"id": i, "user": "same", "messages": said("x")} for i in "ab")
+    )
     conversations, _, _ = ingest(path, "openai", privacy_unit="conversation")
     assert conversations["user_key"].to_list() == [key("conversation:a"), key("conversation:b")]
 
 
 def test_users_are_pseudonymised_once_each(tmp_path: Path) -> None:
     calls: list[str] = []
-    path = write_rows(tmp_path / "log.jsonl", *({"user": f"u{n % 3}", "messages": said("x")} for n in range(50)))
+    path = write_rows(
+        tmp_path / "log.jsonl", *({"user": f"u{n % 3}", "messages": said("x")} for n in range(50))
+    )
     ingest(path, "openai", pseudonymise=lambda raw_id: calls.append(raw_id) or key(raw_id))
     assert sorted(calls) == ["u0", "u1", "u2"]

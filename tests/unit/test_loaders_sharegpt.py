@@ -12,12 +12,18 @@ from assets.conversations.loaders.registry import detect_format
 from tests.reading_support import ingest, spoken, write_rows
 
 RECORDS = [
-    {"id": "a", "conversations": [{"from": "human", "value": "hi [}\",\\"}, {"from": "gpt", "value": "hello"}]},
-    {"id": "b", "conversations": [{"role": "user", "content": "yo"}, {"role": "assistant", "content": "{[,\n"}]},
+    {
+        "id": "a",
+        "conversations": [{"from": "human", "value": 'hi [}",\\'}, {"from": "gpt", "value": "hello"}],
+    },
+    {
+        "id": "b",
+        "conversations": [{"role": "user", "content": "yo"}, {"role": "assistant", "content": "{[,\n"}],
+    },
     {"id": "c", "conversations": [{"from": "human", "value": "é\u2028\U0001f600"}], "system": "be kind"},
 ]
 EXPECTED = [
-    [("user", "hi [}\",\\"), ("assistant", "hello")],
+    [("user", 'hi [}",\\'), ("assistant", "hello")],
     [("user", "yo"), ("assistant", "{[,\n")],
     [("system", "be kind"), ("user", "é\u2028\U0001f600")],
 ]
@@ -46,7 +52,9 @@ def test_every_layout_of_the_file_reads_the_same(tmp_path: Path, text: str) -> N
 
 def test_rows_of_an_array_have_their_place(tmp_path: Path) -> None:
     path = tmp_path / "chat.json"
-    path.write_bytes(b'[ {"conversations": []}, 7, {"conversations": [{"from": "x", "value": "y"}]}, {"a": tru}]')
+    path.write_bytes(
+        b'[ {"conversations": []}, 7, {"conversations": [{"from": "x", "value": "y"}]}, {"a": tru}]'
+    )
     _, quarantine, _ = ingest(path, "sharegpt")
     assert quarantine.rows() == [
         ("chat.json", 2, 1, "no_messages"),
@@ -57,7 +65,12 @@ def test_rows_of_an_array_have_their_place(tmp_path: Path) -> None:
 
 
 def test_roles_of_tools(tmp_path: Path) -> None:
-    turns = [("human", "weather?"), ("function_call", "weather()"), ("observation", "rain"), (" GPT ", "It rains.")]
+    turns = [
+        ("human", "weather?"),
+        ("function_call", "weather()"),
+        ("observation", "rain"),
+        (" GPT ", "It rains."),
+    ]
     record = {"conversations": [{"from": role, "value": value} for role, value in turns]}
     conversations, _, _ = ingest(write_rows(tmp_path / "chat.jsonl", record), "sharegpt")
     assert [role for role, _ in spoken(conversations)[0]] == ["user", "assistant", "tool", "assistant"]
@@ -70,7 +83,9 @@ def test_the_oldest_dumps_call_the_turns_items(tmp_path: Path) -> None:
 
 
 def test_an_array_larger_than_one_block_is_read_whole(tmp_path: Path) -> None:
-    records = [{"id": str(n), "conversations": [{"from": "human", "value": f"{n} " * 400}]} for n in range(1_000)]
+    records = [
+        {"id": str(n), "conversations": [{"from": "human", "value": f"{n} " * 400}]} for n in range(1_000)
+    ]
     records[500]["conversations"][0]["value"] = '"\\' * 400_000
     path = tmp_path / "chat.json"
     path.write_bytes(orjson.dumps(records))

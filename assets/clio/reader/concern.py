@@ -81,11 +81,11 @@ def lexical_concern(texts: pl.Series, languages: pl.Series) -> pl.Series:
     """
     terms = load_terms()
     folded = pl.DataFrame({"language": languages, "text": texts}).with_row_index("row")
-    folded = folded.with_columns(fold(pl.col("text")))
-    patterns = terms["pattern"].unique(maintain_order=True)
+    folded = folded.with_columns(text=fold(pl.col("text")))
+    patterns = terms["pattern"].unique(maintain_order=True).implode()
     found = (
         folded.select("row", "language", pattern=pl.col("text").str.extract_many(patterns, overlapping=True))
-        .explode("pattern")
+        .explode("pattern", empty_as_null=False)
         .drop_nulls()
         .unique(["row", "pattern"])
         .join(terms, on="pattern")

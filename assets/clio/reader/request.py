@@ -103,7 +103,7 @@ def choose_turns(turns: pl.DataFrame) -> pl.DataFrame:
     unsettled = (
         turns.filter(~settled)
         .select("row", text=pl.col("turns").list.head(MAX_TURNS))
-        .explode("text")
+        .explode("text", empty_as_null=False)
         .filter(pl.col("text").str.contains(r"\S"))
         .with_columns(says=_says_something(pl.col("text")))
         .sort("row", "says", descending=[False, True], maintain_order=True)
@@ -146,7 +146,7 @@ def split_sentences(texts: pl.DataFrame) -> pl.DataFrame:
     sentence = one_line(pl.col("sentence")).str.replace(LIST_MARK, "")
     return (
         texts.select("row", "language", sentence=marked)
-        .explode("sentence")
+        .explode("sentence", empty_as_null=False)
         .with_columns(sentence)
         .filter(pl.col("sentence").str.contains(r"[\p{L}\p{N}]"))
         .with_columns(position=pl.int_range(pl.len(), dtype=pl.UInt32).over("row"))
@@ -191,7 +191,7 @@ def _centrality(keyed: pl.DataFrame) -> pl.DataFrame:
         "key", "row", count=pl.len().over("row"), token=pl.col("folded").str.extract_all(lexicons.TOKEN)
     ).with_columns(words=pl.col("token").list.len())
     exploded = (
-        tokens.explode("token")
+        tokens.explode("token", empty_as_null=False)
         .filter(pl.col("token").is_not_null() & ~pl.col("token").is_in(lexicons.all_stopwords().implode()))
         .unique(["key", "token"])
         .with_columns(shared=pl.len().over("row", "token") - 1)

@@ -63,7 +63,7 @@ def _spaced_phrases(rows: pl.DataFrame) -> pl.DataFrame:
     """`row`, `task` for scripts with spaces: the topical words of the first clause that has two of them."""
     tokens = (
         rows.select("row", "language", token=pl.col("folded").str.extract_all(f"{WORD}|{CLAUSE_END}"))
-        .explode("token")
+        .explode("token", empty_as_null=False)
         .drop_nulls("token")
         .with_columns(ends=pl.col("token").str.contains(rf"^{CLAUSE_END}$"))
         .with_columns(clause=pl.col("ends").cum_sum().over("row"))

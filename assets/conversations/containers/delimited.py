@@ -15,13 +15,16 @@ DELIMITERS = (",", "\t", ";", "|")
 
 
 def split_header(line: str) -> tuple[str, list[str]]:
-    """The delimiter that cuts a header line into most cells, and the cells."""
+    """The delimiter that cuts a header line into most cells, and the cells; none where it is no header."""
     delimiter = max(DELIMITERS, key=lambda candidate: len(_cells(line, candidate)))
     return delimiter, [name.strip() for name in _cells(line, delimiter)]
 
 
 def _cells(text: str, delimiter: str) -> list[str]:
-    return next(csv.reader([text], delimiter=delimiter), [])
+    try:
+        return next(csv.reader([text], delimiter=delimiter), [])
+    except csv.Error:
+        return []
 
 
 def read_delimited(path: Path, max_bytes: int = MAX_ROW_BYTES) -> Iterator[Row | Fault]:
@@ -45,10 +48,12 @@ def _read_header(path: Path, lines: _Pushback) -> tuple[str, list[str]]:
     while isinstance(first, Line) and not first.data.strip():
         first = lines.take()
     try:
-        if isinstance(first, Line):
-            return split_header(decode(first.data).rstrip("\r"))
-    except (UnreadableError, csv.Error):
-        pass
+        header = decode(first.data).rstrip("\r") if isinstance(first, Line) else ""
+    except UnreadableError:
+        header = ""
+    delimiter, names = split_header(header)
+    if any(names):
+        return delimiter, names
     raise ObservatoryError(
         f"the first line of {path.name} is no readable header; the column names have to be there"
     )

@@ -29,7 +29,8 @@ TOKEN = re.compile(STRING + rb'"|[\[\]{},"]', re.DOTALL)
 BROKEN_STRING = re.compile(STRING + rb"[\x00-\x1f]", re.DOTALL)
 BLANK = re.compile(rb"\s*")
 OPENING = re.compile(rb"\s*\[")
-FIRST_ELEMENT = re.compile(rb"\s*?(\n[ \t]*)\{")
+# Without indentation, only an element on one line can be told from what it contains.
+FIRST_ELEMENT = re.compile(rb"\s*?(\n(?:[ \t]+\{|\{(?=[^\r\n])))")
 
 
 def read_array(path: Path, max_bytes: int = MAX_ROW_BYTES) -> Iterator[Row | Fault]:
@@ -92,7 +93,7 @@ class _ArrayScan:
         opening = OPENING.match(self.buffer)
         self._drop(opening.end() if opening else 0)
         first = FIRST_ELEMENT.match(self.buffer)
-        self.marker = first[1] + b"{" if first else b""
+        self.marker = first[1] if first else b""
 
     def _find_end(self) -> int | Reason:
         """Index of the comma or bracket that ends the element at hand, or why there is none."""

@@ -88,7 +88,7 @@ def tell_container(path: Path) -> Literal["jsonl", "array", "lines", "parquet"]:
         return "parquet"
     if head.startswith(b"PK\x03\x04"):
         raise ObservatoryError(f"{path.name} is a zip archive; unpack it and give the file inside")
-    if head.startswith(UTF16_MARKS):
+    if head.startswith(UTF16_MARKS) and b"\x00" in head[:64]:
         raise ObservatoryError(
             f"{path.name} is UTF-16; convert it, for example: iconv -f UTF-16 -t UTF-8 IN > OUT"
         )

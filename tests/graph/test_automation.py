@@ -1,0 +1,67 @@
+"""Files that appear in the inbox become batches by themselves."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from dagster_project import automation
+from dagster_project.definitions import defs
+from dagster_project.home import Home
+from dagster_project.steps import HomeResource
+from tests.support import write_conversations
+
+
+@pytest.fixture
+def inbox(home: Path) -> Path:
+    return Home(home).inbox
+
+
+def settle(path: Path) -> None:
+    old = time.time() - 60
+    os.utime(path, (old, old))
+
+
+def evaluate(home: Path, instance: dg.DagsterInstance) -> dg.SensorResult:
+    context = dg.build_sensor_context(instance=instance, resources={"home": HomeResource(root=str(home))})
+    result = automation.inbox_sensor(context)
+    assert isinstance(result, dg.SensorResult)
+    return result
+
+
+def test_a_settled_file_is_requested_once(home: Path, inbox: Path) -> None:
+    settle(write_conversations(inbox / "a.jsonl", 20))
+    write_conversations(inbox / "still-copied.jsonl", 5)
+    instance = dg.DagsterInstance.ephemeral()
+    first = evaluate(home, instance)
+    requests = list(first.run_requests or [])
+    assert len(requests) == 1 and len(first.dynamic_partitions_requests or []) == 1
+    instance.add_dynamic_partitions("batches", [str(requests[0].partition_key)])
+    assert not evaluate(home, instance).run_requests
+
+
+def test_a_refused_file_does_not_hold_up_the_others(home: Path, inbox: Path) -> None:
+    file = inbox / "anonymous.jsonl"
+    file.write_text('{"messages": [{"role": "user", "content": "hello there, how do I bake"}]}\n')
+    settle(file)
+    settle(write_conversations(inbox / "b.jsonl", 20))
+    batches, refusals = automation.register_inbox(Home(home), time.time())
+    assert len(batches) == 1 and len(refusals) == 1
+    assert "--privacy-unit" in refusals[0] and "bake" not in refusals[0]
+
+
+def test_nothing_starts_by_itself_before_it_is_switched_on() -> None:
+    for sensor in defs.sensors or []:
+        assert sensor.default_status == dg.DefaultSensorStatus.STOPPED  # type: ignore[union-attr]
+
+
+def test_both_jobs_cover_the_graph_between_them() -> None:
+    keys = set(defs.resolve_asset_graph().get_all_asset_keys())
+    jobs = [defs.resolve_job_def(name) for name in ("read_batch", "release")]
+    covered = [set(job.asset_layer.selected_asset_keys) for job in jobs]
+    assert covered[0] | covered[1] == keys
+    assert not covered[0] & covered[1]

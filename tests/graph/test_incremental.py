@@ -1,0 +1,106 @@
+"""New data costs only what is new, and the result does not depend on how it arrived."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from dagster_project import running
+from dagster_project.errors import ObservatoryError
+from dagster_project.home import Home
+from tests.support import write_conversations
+
+Add = Callable[..., Home]
+
+
+def journal(home: Home) -> pl.DataFrame:
+    return pl.DataFrame([json.loads(line) for line in home.lake.journal.read_text().splitlines()])
+
+
+def test_running_again_does_nothing(add: Add) -> None:
+    home = add()
+    before = journal(home).height
+    assert running.materialise(home) == []
+    assert journal(home).height == before
+
+
+def test_one_more_file_is_the_only_one_read_and_embedded(add: Add) -> None:
+    home = add()
+    before = journal(home).height
+    add("second.jsonl", 60, seed=1)
+    second = journal(home)[before:]
+    per_batch = ["conversations", "redacted_conversations", "facets", "embeddings", "concerns"]
+    assert second["stage"].to_list()[:5] == per_batch
+    assert second.filter(pl.col("batch").is_not_null())["rows_out"].to_list() == [60] * 5
+    assert set(second["stage"][5:]) == {"current_conversations", "clustering", "release", "run_log", "warehouse"}
+
+
+def test_the_materialisations_say_how_many_rows_were_computed(add: Add, home: Path) -> None:
+    add()
+    add("second.jsonl", 60, seed=1)
+    Home(home).use_as_dagster_home()
+    with dg.DagsterInstance.get() as instance:
+        for table in ("facets", "embeddings"):
+            records = instance.fetch_materializations(dg.AssetKey(table), limit=10).records
+            rows = [record.asset_materialization.metadata["rows"].value for record in records]
+            assert rows == [60, 400]
+
+
+def test_an_export_that_repeats_old_conversations_adds_only_new_ones(add: Add, home: Path, tmp_path: Path) -> None:
+    add(count=300)
+    longer = (tmp_path / "first.jsonl").read_text() + write_conversations(tmp_path / "x", 40, seed=1).read_text()
+    (tmp_path / "longer.jsonl").write_text(longer)
+    opened = Home(home)
+    running.add_files(opened, [tmp_path / "longer.jsonl"], format_name=None, privacy_unit="user", mapping={})
+    running.materialise(opened)
+    assert journal(opened).filter(pl.col("stage") == "facets")["rows_out"].to_list() == [300, 40]
+    assert opened.lake.scan("restricted", "current_conversations").collect().height == 340
+
+
+def test_unchanged_clusters_keep_their_ids_and_names(add: Add) -> None:
+    home = add(count=800)
+    before = home.lake.scan("restricted", "cluster_nodes").collect()
+    add("second.jsonl", 8, seed=1)
+    after = home.lake.scan("restricted", "cluster_nodes").collect()
+    kept = before.join(after, on="cluster_id", suffix="_after")
+    assert kept.height >= 0.9 * before.height
+    assert (kept["name"] == kept["name_after"]).mean() >= 0.9
+
+
+def test_a_changed_setting_recomputes_what_depends_on_it(add: Add, home: Path) -> None:
+    opened = add()
+    before = journal(opened).height
+    opened.store_settings(opened.settings().model_copy(update={"clusters": 12}))
+    running.materialise(opened)
+    assert journal(opened)[before:]["stage"].to_list() == ["clustering", "release", "run_log", "warehouse"]
+
+
+def test_a_lost_table_is_made_again(add: Add, home: Path) -> None:
+    opened = add()
+    opened.warehouse.unlink()
+    before = journal(opened).height
+    running.materialise(opened)
+    assert journal(opened)[before:]["stage"].to_list() == ["warehouse"]
+    assert opened.warehouse.exists()
+
+
+def test_a_changed_or_missing_file_is_named_when_its_batch_has_to_be_read_again(
+    add: Add, home: Path, tmp_path: Path
+) -> None:
+    opened = add()
+    key = opened.batches()[0].key
+    opened.lake.remove("restricted", "conversations", key)
+    (tmp_path / "first.jsonl").write_text("{}")
+    with pytest.raises(ObservatoryError, match="has changed"):
+        running.materialise(opened)
+
+
+def test_two_runs_on_one_home_do_not_race(home: Path) -> None:
+    opened = Home(home)
+    with running.only_run(opened), pytest.raises(ObservatoryError, match="another"), running.only_run(opened):
+        pass
