@@ -74,7 +74,9 @@ def scored(conversations: list[list[str]]) -> pl.DataFrame:
     facets = read_facets(*as_tables(conversations))
     vectors = default_embedder().encode(facets["request"].to_list())
     margin = pl.Series("margin", concern_margin(vectors, packaged_prototypes()))
-    return facets.with_columns(margin).join(score_concern(facets, vectors), on="conversation_id", maintain_order="left")
+    return facets.with_columns(margin).join(
+        score_concern(facets, vectors), on="conversation_id", maintain_order="left"
+    )
 
 
 def moderation_figures(data: Path) -> dict:
@@ -136,7 +138,9 @@ def show(results: dict) -> None:
 
 def main() -> None:
     """Measure and print; with --json also write; with --rebuild-prototypes embed the prototype sentences again."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--json", type=Path)
     parser.add_argument("--rebuild-prototypes", action="store_true")

@@ -28,7 +28,8 @@ def hh_turns(data: Path, part: str) -> list[list[str]]:
     with gzip.open(data / "hh-rlhf" / part / "test.jsonl.gz", "rt", encoding="utf-8") as file:
         transcripts = [json.loads(line)["chosen"] for line in file]
     return [
-        [turn.split("\n\nAssistant:")[0].strip() for turn in text.split("\n\nHuman:")[1:]] for text in transcripts
+        [turn.split("\n\nAssistant:")[0].strip() for turn in text.split("\n\nHuman:")[1:]]
+        for text in transcripts
     ]
 
 

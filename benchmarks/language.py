@@ -89,7 +89,9 @@ def folded(codes: list[str]) -> pl.Series:
 def accuracy(identifier: Identifier, sentences: pl.DataFrame) -> dict:
     """Share of right answers: mean over languages, overall, by length, and the languages below 1."""
     read = sentences.with_columns(folded(identifier(sentences["sentence"].to_list())))
-    read = read.with_columns(right=pl.col("found") == pl.col("language"), size=pl.col("sentence").str.len_chars())
+    read = read.with_columns(
+        right=pl.col("found") == pl.col("language"), size=pl.col("sentence").str.len_chars()
+    )
     by_language = read.group_by("language").agg(pl.col("right").mean()).sort("language")
     by_length = {
         f"{low}-{high - 1}": read.filter(pl.col("size").is_between(low, high, closed="left"))["right"].mean()
@@ -107,7 +109,7 @@ def accuracy(identifier: Identifier, sentences: pl.DataFrame) -> dict:
 def english(identifier: Identifier, texts: list[str]) -> dict:
     """Share of English texts read as English, as unknown, and as another language."""
     found = folded(identifier(texts))
-    right, unknown = float((found == "en").mean() or 0), float((found == UNKNOWN).mean() or 0)
+    right, unknown = (float((found == code).sum()) / len(texts) for code in ("en", UNKNOWN))
     return {"texts": len(texts), "right": right, "unknown": unknown, "wrong": 1 - right - unknown}
 
 
@@ -141,7 +143,9 @@ def measure(identifier: Identifier, data: Path) -> dict:
 
 def main() -> None:
     """Measure and print; with --json also write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--json", type=Path)
     parser.add_argument("--ours-only", action="store_true", help="leave the other identifiers out")

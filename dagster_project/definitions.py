@@ -18,7 +18,8 @@ import assets.warehouse.assets  # noqa: E402
 from dagster_project import automation  # noqa: E402
 from dagster_project.steps import HomeResource, LakeIOManager  # noqa: E402
 
-HOME = os.environ.get("OBSERVATORY_HOME", "observatory-home")
+os.environ.setdefault("OBSERVATORY_HOME", "observatory-home")
+HOME = dg.EnvVar("OBSERVATORY_HOME")
 
 ROOMS = [
     assets.conversations.assets,

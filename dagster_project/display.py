@@ -21,7 +21,17 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "csv", "json")
 FORMULA_START = r"^[=+\-@\t\r]"
-SHOWN_CLUSTERS = 30
+SHOWN_CLUSTERS = 40
+WITHHELD_CLUSTERS = """
+    SELECT level, clusters_considered AS found, clusters_published AS published, others_published AS "named Other",
+        clusters_withheld AS withheld, conversations_unnamed AS "unnamed conversations", share_unnamed AS share
+    FROM suppression_summary
+"""
+WITHHELD_CELLS = """
+    SELECT replace(scope, 'dimension ', '') AS cells, max(value) FILTER (measure = 'cells_considered') AS considered,
+        max(value) FILTER (measure = 'cells_published') AS published, max(value) FILTER (measure = 'cells_withheld') AS withheld
+    FROM privacy_report WHERE scope LIKE 'dimension %' GROUP BY scope ORDER BY scope
+"""
 
 console = Console()
 
@@ -77,8 +87,8 @@ def show_summary(home: Home, *, did_something: bool) -> None:
         console.print("Nothing to do: every table is up to date.")
     tree = warehouse.query(home.warehouse, "SELECT * FROM cluster_tree WHERE depth <= 1")
     console.print(_cluster_table(tree))
-    report = warehouse.query(home.warehouse, "SELECT * FROM suppression_summary")
-    console.print(_frame_table(report, title="Withheld"))
+    console.print(_frame_table(warehouse.query(home.warehouse, WITHHELD_CLUSTERS), title="Clusters withheld"))
+    console.print(_frame_table(warehouse.query(home.warehouse, WITHHELD_CELLS), title="Cells withheld"))
     console.print(f"Warehouse: {home.warehouse}", soft_wrap=True)
     option = "" if home.root.name == "observatory-home" else f" --home {home.root}"
     console.print(f'Next: observatory sql "SELECT * FROM top_clusters"{option}', markup=False, soft_wrap=True)

@@ -139,7 +139,9 @@ def _reason(result: Any) -> str:
             step = event.step_key.removesuffix("_step")
             data = event.step_failure_data
             if data.user_failure_data is None:
-                return f"{step} failed: {data.error.cls_name if data.error else 'unknown error'}."
+                cause = data.error.cause if data.error else None
+                known = cause and cause.cls_name == ObservatoryError.__name__
+                return f"{step} failed: {cause.message if known else data.error and data.error.cls_name}"
             details = {key: value.value for key, value in data.user_failure_data.metadata.items()}
             return f"{step} failed: {data.user_failure_data.description}." + (
                 f" {details}" if details else ""

@@ -41,9 +41,12 @@ class Facet(pa.DataFrameModel):
     week: pl.Date = pa.Field(
         nullable=True, description="Monday, in UTC, of the week in which it began; null where unknown."
     )
-    model: pl.String = pa.Field(nullable=True, description="Name of the model that answered; null where unknown.")
+    model: pl.String = pa.Field(
+        nullable=True, description="Name of the model that answered; null where unknown."
+    )
     language: pl.String = pa.Field(
-        str_matches=LANGUAGE, description="Language of the user's text, ISO 639-1; 'und' where it cannot be told."
+        str_matches=LANGUAGE,
+        description="Language of the user's text, ISO 639-1; 'und' where it cannot be told.",
     )
     language_confidence: pl.Float32 = pa.Field(
         ge=0, le=1, description="Probability of the best language; low values come with 'und'."
@@ -53,15 +56,19 @@ class Facet(pa.DataFrameModel):
         description="What the user asked, in their redacted words: one line, at most 240 characters, may be empty.",
     )
     task: pl.String = pa.Field(
-        str_length={"max_value": TASK_LENGTH}, description="Key phrase of the request, at most six words, lower case."
+        str_length={"max_value": TASK_LENGTH},
+        description="Key phrase of the request, at most six words, lower case.",
     )
     turns: pl.UInt32 = pa.Field(description="Number of user turns.")
     characters: pl.UInt32 = pa.Field(description="Characters of all turns after redaction.")
     concern_lexical: pl.Float32 = pa.Field(
-        ge=0, le=1, description="Concern by words alone, over all user turns: 0 where no word of concern was met."
+        ge=0,
+        le=1,
+        description="Concern by words alone, over all user turns: 0 where no word of concern was met.",
     )
     reader: pl.String = pa.Field(
-        str_length={"min_value": 1}, description="What read the facets, with its version, such as extractive-v1."
+        str_length={"min_value": 1},
+        description="What read the facets, with its version, such as extractive-v1.",
     )
 
     @pa.check("request", "task", name="one_line")
@@ -74,7 +81,9 @@ class Facet(pa.DataFrameModel):
     @classmethod
     def monday(cls, data: pa.PolarsData) -> pl.LazyFrame:
         """A week is named by its Monday."""
-        return data.lazyframe.select(pl.col(data.key).dt.weekday().fill_null(1) == date(2024, 1, 1).isoweekday())
+        return data.lazyframe.select(
+            pl.col(data.key).dt.weekday().fill_null(1) == date(2024, 1, 1).isoweekday()
+        )
 
     class Config:
         """Exactly these columns, one row per conversation."""
@@ -117,7 +126,9 @@ class Concern(pa.DataFrameModel):
 
     conversation_id: pl.String = pa.Field(str_length={"min_value": 1}, description="Id of the conversation.")
     concern_score: pl.Float32 = pa.Field(ge=0, le=1, description="0 nothing of concern, 1 surely of concern.")
-    concern_band: pl.String = pa.Field(isin=BANDS, description="Band of the score: none, low, elevated or high.")
+    concern_band: pl.String = pa.Field(
+        isin=BANDS, description="Band of the score: none, low, elevated or high."
+    )
 
     class Config:
         """Exactly these columns, one row per conversation."""
@@ -150,7 +161,8 @@ class ClusterCentroid(pa.DataFrameModel):
 
     cluster_id: pl.String = pa.Field(unique=True, str_length={"min_value": 1}, description="Base cluster.")
     centroid: pl.Array = pa.Field(
-        dtype_kwargs={"inner": pl.Float32, "shape": DIMENSION}, description="Mean direction of its members, length 1."
+        dtype_kwargs={"inner": pl.Float32, "shape": DIMENSION},
+        description="Mean direction of its members, length 1.",
     )
     size: pl.UInt32 = pa.Field(ge=1, description="Number of its conversations.")
 

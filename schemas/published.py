@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Annotated, Any, Protocol
 
 import pandera.polars as pa
@@ -269,9 +270,9 @@ def published_schemas(nodes: Limits, cells: Limits) -> dict[str, Any]:
 
     `nodes` applies to `clusters`, `cells` to `cluster_cells` and `language_contrasts`.
     """
-    schemas: dict[str, Any] = {name: model.to_schema() for name, model in MODELS.items()}
+    # A model hands out one schema object again and again; a release's limits must not stay in it.
+    schemas: dict[str, Any] = {name: copy(model.to_schema()) for name, model in MODELS.items()}
     for name, limits in {"clusters": nodes, "cluster_cells": cells, "language_contrasts": cells}.items():
-        schemas[name] = schemas[name].set_name(name) if hasattr(schemas[name], "set_name") else schemas[name]
         schemas[name].checks = [*schemas[name].checks, _at_least(limits)]
     return schemas
 

@@ -88,13 +88,16 @@ def score_concern(
     Out: the concerns table (schemas.clio.Concern) in the same order. Raises ValueError where lengths differ.
     """
     if len(embeddings) != facets.height:
-        raise ValueError(f"{facets.height} facets but {len(embeddings)} embeddings; they must be the same rows")
+        raise ValueError(
+            f"{facets.height} facets but {len(embeddings)} embeddings; they must be the same rows"
+        )
     vectors = np.asarray(embeddings, dtype=np.float32)
     margin = concern_margin(vectors, prototypes or packaged_prototypes()) - MIDDLE
     evidence = (-(1.0 - pl.col("concern_lexical").cast(pl.Float64)).log()).clip(0.0, MAX_EVIDENCE)
     known = pl.col("language").is_in(["en", UNKNOWN])
     nearness = NEARNESS * pl.when(known).then(1.0).otherwise(FOREIGN_NEARNESS) * pl.col("margin")
-    logit = LEXICAL * evidence + nearness - PRIOR
+    # Rounded, so that the last bits of a matrix product do not depend on the number of threads.
+    logit = (LEXICAL * evidence + nearness - PRIOR).round(4)
     scored = facets.select("conversation_id", "language", "concern_lexical", margin=pl.Series(margin)).select(
         "conversation_id", concern_score=(1.0 / (1.0 + (-logit).exp())).cast(pl.Float32)
     )

@@ -1,7 +1,7 @@
 """The tree above the base clusters: the paper's number of levels and ratio, nested, without a language model.
 
 The top level is a consensus of many small k-means runs on the centroids (evidence accumulation, Fred & Jain 2005),
-because one run, and Ward's tree alone, change much with the data; the levels between are cuts of Ward's trees
+because one run, or Ward's tree alone, changes much with the data; the levels between are cuts of Ward's trees
 within each top cluster. Source: Clio G.7 for levels and ratio.
 """
 
@@ -72,10 +72,10 @@ def build_hierarchy(centroids: Matrix, *, top: int = 10, seed: int = 0) -> Hiera
 
 
 def consensus_groups(points: Matrix, groups: int, seed: int = 0) -> Labels:
-    """Group [n] of each point [n, D]: average linkage over how often two points fall together in k-means runs.
+    """Group [n] of each point [n, D]: Ward's linkage over how often two points fall apart in k-means runs.
 
-    Each run draws its number of clusters (groups to twice that) and of leading principal components (groups to
-    six times that). Many points are first reduced by k-means, which keeps the time linear.
+    Each run draws its number of clusters (half to twice `groups`) and of leading principal components (one to six
+    times `groups`). Many points are first reduced by k-means, which keeps the time linear.
     """
     if groups >= len(points):
         return np.arange(len(points), dtype=np.int32)
@@ -86,7 +86,7 @@ def consensus_groups(points: Matrix, groups: int, seed: int = 0) -> Labels:
     from scipy.spatial.distance import squareform
 
     apart = squareform(1.0 - _together(points, groups, np.random.default_rng(seed)), checks=False)
-    tree = linkage(apart, "average")
+    tree = linkage(apart, "ward")
     return cut_together([tree], [1.0], groups)[0]
 
 
@@ -96,7 +96,7 @@ def _together(points: Matrix, groups: int, random: np.random.Generator) -> NDArr
     components = centred @ np.linalg.svd(centred, full_matrices=False)[2].T
     shared = np.zeros((len(points), len(points)))
     for _ in range(RUNS):
-        clusters = min(int(random.integers(groups, 2 * groups + 1)), len(points))
+        clusters = min(int(random.integers(max(2, groups // 2), 2 * groups + 1)), len(points))
         width = int(random.integers(groups, 6 * groups + 1))
         labels = _lloyd(components[:, :width], clusters, random)
         shared += labels[:, None] == labels

@@ -214,13 +214,15 @@ def _given_away(
     outcome: DimensionCells, cells: pl.DataFrame, parents: np.ndarray, rules: Rules
 ) -> pl.DataFrame:
     """Withheld cells that everything public narrows too far. Out: node, value."""
+    if outcome.shown.is_empty():
+        return cells.select("node", "value").clear()
     totals = (
         cells.group_by("node").agg(pl.col("conversations").sum()).sort("node")["conversations"].to_numpy()
     )
     people = cells.select("node", "node_users").unique().sort("node")["node_users"].to_numpy()
     values = cells["value"].unique().sort().to_list()
-    unseen = len(values) > MOST_VALUES
-    if unseen:
+    unseen = len(values) > MOST_VALUES or OTHER in values
+    if len(values) > MOST_VALUES:
         values = outcome.shown["value"].unique().sort().to_list()
     public = Public.build(parents, totals, people, outcome.shown, values, unseen)
     least = min(rules.limits.min_users, rules.limits.min_conversations)

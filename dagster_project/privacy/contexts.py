@@ -37,7 +37,7 @@ NOT_PHONE = (
 )  # fmt: skip
 SSN = ("social", "security", "ssn", "ssns", "ssid")
 PASSPORT = (
-    "passport", "passeport", "pasaporte", "reisepass", "passaporte", "passaporto", "paspoort", "паспорт", "护照",
+    "passport", "passeport", "pasaporte", "reisepass", "passaporte", "passaporto", "paspoort", "pasaport", "паспорт", "护照",
     "パスポート", "旅券", "여권", "جواز", "पासपोर्ट",
 )  # fmt: skip
 DRIVER = (
@@ -49,7 +49,7 @@ DRIVER = (
 BIRTH = (
     "dob", "d.o.b", "date of birth", "birth date", "birthdate", "birthday", "i was born", "i am born", "born on my",
     "fecha de nacimiento", "nací", "date de naissance", "je suis né", "geburtsdatum", "geboren am", "geburtstag",
-    "data de nascimento", "nasci", "data di nascita", "дата рождения", "родился", "родилась", "出生日期", "出生于",
+    "data de nascimento", "nasci", "data di nascita", "дата рождения", "дата народження", "doğum tarihi", "родился", "родилась", "出生日期", "出生于",
     "我的生日", "生年月日", "생년월일", "تاريخ الميلاد", "जन्म तिथि", "जन्मतिथि",
 )  # fmt: skip
 IDENTITY = (
@@ -71,7 +71,7 @@ ACCOUNT = (
 )  # fmt: skip
 HANDLE = (
     "instagram", "insta", "ig", "twitter", "telegram", "tiktok", "snapchat", "snap", "discord", "my handle", "handle is", "handle:", "username",
-    "wechat", "mastodon", "follow me", "dm me", "add me", "微信", "推特",
+    "wechat", "profile", "perfil", "profil", "mastodon", "follow me", "dm me", "add me", "微信", "推特", "主页", "профил", "профіл", "الملف", "प्रोफ़ाइल", "プロフィール", "프로필",
 )  # fmt: skip
 ADDRESS_IP = ("ip", "ipv4", "ipv6", "address", "host", "server", "ping", "client")
 SECRET = ("token", "key", "secret", "bearer", "api", "credential", "auth")

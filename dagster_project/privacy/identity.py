@@ -18,7 +18,7 @@ from dagster_project.files import PRIVATE_FILE, make_private, sync_folder
 
 SECRET_BYTES = 32
 PSEUDONYM_CHARACTERS = 32
-INVISIBLE = frozenset("Cf")
+INVISIBLE = "Cf"
 
 
 def load_or_create_secret(path: Path) -> bytes:
@@ -60,7 +60,7 @@ def _create_secret(path: Path) -> None:
 
 def canonical_id(raw_id: str) -> str:
     """NFKC, casefolded, stripped, without invisible format characters: variants of one id become one string."""
-    visible = "".join(c for c in raw_id if unicodedata.category(c) not in INVISIBLE)
+    visible = "".join(c for c in raw_id if unicodedata.category(c) != INVISIBLE)
     # Casefolding can undo normalisation (and the reverse), so normalise on both sides of it.
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", visible).casefold())
     return folded.strip()

@@ -28,6 +28,9 @@ DISGUISE = (
     rf"[{INVISIBLE}]|[\p{{Nd}}&&[^0-9]]|[\uff20\uff21-\uff3a\uff41-\uff5a\uff0e]"
     rf"|[0-9][{WIDE_BLANKS}{DASHES}][0-9]|[\U0001d400-\U0001d6ff]"
 )
+# Something written character by character; nearly always it holds a digit or an at sign.
+SPELT_OUT = r"[0-9@] {1,3}[^\s] {1,3}[^\s] {1,3}[^\s]"
+SPELT_RUN = re.compile(r"(?<!\w)\S(?: {1,3}\S(?!\w)){7,}")
 NUMBERS = ("CREDIT_CARD", "IBAN", "PHONE", "SSN", "NATIONAL_ID", "PASSPORT", "DRIVER_LICENCE", "BANK_ACCOUNT",
            "DATE_OF_BIRTH", "STATED_ID")  # fmt: skip
 # Types that count only beside a context word are not even looked for where none of their words stands.
@@ -54,7 +57,7 @@ TRIGGERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "at": (r"[^\s@]\s?@\s?[^\s@]", ("EMAIL", "HANDLE")),
     "spelt": (r"[dD][oO][tT][ \])}>]", ("SPELT_EMAIL",)),
     "bracketed": (r"[\[({<] ?[aA][tT] ?[\])}>]|[\[(]@", ("SPELT_EMAIL",)),
-    "at abroad": (r"(?i)arroba|arobase", ("SPELT_EMAIL",)),
+    "at abroad": (r"(?i)arroba|arobase| ät |собак|равлик| آت |ऐट|艾特|アット|골뱅이| nokta ", ("SPELT_EMAIL",)),
     "mail at": (r"(?i)mail[^\n@.]{0,40} at [a-z0-9-]+\.[a-z]", ("SPELT_EMAIL",)),
     "mention": (r"(?:^|[^A-Za-z0-9])@[A-Za-z0-9_]{3}", ("HANDLE",)),
     "links": (r"(?i)(?:://|www[0-9]?\.)[^\s]+", ("URL", "EMAIL", "TOKEN")),
@@ -66,7 +69,7 @@ TRIGGERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "wallet": (r"(?:bc1|[13])[a-km-zA-HJ-NP-Z0-9]{25,}|0x[0-9a-fA-F]{40}", ("CRYPTO",)),
     "secret words": (r"(?i)passw|pwd|passphrase|passcode|my pin|secret|token|api.?key|_key|bearer|private.key", ("SECRET", "TOKEN")),
     "tokens": (
-        r"eyJ[A-Za-z0-9_-]{8}|sk-[A-Za-z0-9]|[rsp]k_|gh[pousr]_|glpat-|AKIA|ASIA|AIza|ya29\.|xox[abprse]-|hf_|npm_"
+        r"eyJ[A-Za-z0-9_-]{8}|sk-[A-Za-z0-9]|[rsp]k_|key_live|key_test|gh[pousr]_|glpat-|AKIA|ASIA|AIza|ya29\.|xox[abprse]-|hf_|npm_"
         r"|pypi-|dop_v1|SG\.[A-Za-z0-9_-]{16}|:AA[A-Za-z0-9_-]{20}|key-[0-9a-f]{8}|github_pat_", ("TOKEN",),
     ),
     "key block": (r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*(?:-----END)?", ("TOKEN",)),
@@ -102,10 +105,13 @@ class Window:
 def fold_disguises(texts: pl.Series) -> tuple[pl.Series, dict[int, npt.NDArray[np.int64]]]:
     """Texts with disguised characters made plain, and for each changed row the original position of every character.
 
-    Only rows that hold such characters pay for it. Replacements are one character for one; invisible ones go.
+    Only rows that hold such characters pay for it. Replacements are one character for one; invisible ones go, and
+    so do the blanks of what is written character by character.
     """
     wide = (texts.str.len_bytes() != texts.str.len_chars()).fill_null(False).arg_true()
-    rows = wide.filter(texts.gather(wide).str.contains(DISGUISE))
+    disguised = wide.filter(texts.gather(wide).str.contains(DISGUISE))
+    spelt = texts.str.contains(SPELT_OUT).fill_null(False).arg_true()
+    rows = pl.concat([disguised, spelt.cast(disguised.dtype)]).unique().sort()
     if not len(rows):
         return texts, {}
     folded, maps = [], {}
@@ -117,11 +123,22 @@ def fold_disguises(texts: pl.Series) -> tuple[pl.Series, dict[int, npt.NDArray[n
 
 def fold(text: str) -> tuple[str, npt.NDArray[np.int64]]:
     """One text without disguises, and the original position of each character that is left."""
-    table = _fold_table()
     points = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
-    mapped = table[points]
+    mapped = _fold_table()[points]
     kept = np.flatnonzero(mapped != REMOVED)
-    return mapped[kept].astype("<u4").tobytes().decode("utf-32-le"), kept
+    plain = mapped[kept].astype("<u4").tobytes().decode("utf-32-le")
+    blanks = [at for run in SPELT_RUN.finditer(plain) for at in _needless_blanks(run)]
+    if blanks:
+        kept = np.delete(kept, blanks)
+        plain = mapped[kept].astype("<u4").tobytes().decode("utf-32-le")
+    return plain, kept
+
+
+def _needless_blanks(run: re.Match[str]) -> Iterator[int]:
+    """Positions of a spelt-out run's blanks, but one of every three: that one was a blank between words."""
+    for gap in re.finditer(r" +", run.group()):
+        start = run.start() + gap.start()
+        yield from (at for at in range(start, run.start() + gap.end()) if len(gap.group()) < 3 or at != start + 1)
 
 
 @cache

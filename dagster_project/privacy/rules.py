@@ -24,12 +24,14 @@ LOCAL = rf"[{LETTERS}0-9](?:[{LETTERS}0-9._%+'-]*[{LETTERS}0-9_+-])?"
 DOMAIN = rf"(?:[{LETTERS}0-9-]+\.)+(?:xn--[a-z0-9-]+|[{LETTERS}]{{2,24}})"
 WORD = rf"[{LETTERS}0-9_-]+"
 SPELT_TLD = (
-    "(?:com|net|org|edu|gov|info|io|co|ai|app|dev|biz|me|uk|de|fr|es|it|nl|be|eu|ru|ua|in|jp|cn|kr|br|mx|ar|ca|au|nz|"
-    "ch|at|se|no|dk|fi|pl|pt|cz|tr|il|za|invalid|test|example)"
+    "(?:com|net|org|edu|gov|info|io|co|ai|app|dev|biz|uk|de|fr|es|it|nl|eu|ru|ua|jp|cn|kr|br|mx|ar|ca|au|nz|ch|se|dk|"
+    "fi|pl|pt|cz|tr|il|za|invalid|test|example)"
 )
 AT = r"(?:\s*[\[({<]\s*(?:at|@|arroba|arobase)\s*[\])}>]\s*)"
 DOT = r"(?:\s*[\[({<]\s*(?:dot|\.|punto|point|punkt)\s*[\])}>]\s*|\s+(?:dot|punto|point|punkt)\s+|\.)"
-SPELT_DOT = r"\s+(?:dot|punto|punkt)\s+"
+SPELT_DOT = r"\s+dot\s+"
+AT_ABROAD = "(?:ät|arroba|arobase|собака|равлик|آت|ऐट|艾特|アット|アットマーク|et|골뱅이)"
+DOT_ABROAD = r"\s+(?:punto|punkt|point|ponto|точка|крапка|نقطة|डॉट|点|ドット|nokta|점)\s+"
 FILE_ENDINGS = frozenset(
     "png jpg jpeg gif svg webp bmp ico css js ts jsx tsx py rb go rs java cpp hpp html htm xml json yml yaml md txt "
     "pdf doc docx zip gz tar mp3 mp4 avi mov min".split()
@@ -131,11 +133,12 @@ def _mac(text: str) -> bool:
 EMAIL_RULES = [
     Rule("address", "EMAIL", rf"(?<![{LETTERS}0-9._%+-]){LOCAL}@{DOMAIN}(?![{LETTERS}0-9@])", SURE, check=_address),
     Rule("bracketed", "SPELT_EMAIL", rf"{WORD}(?:{DOT}{WORD}){{0,4}}{AT}{WORD}(?:{DOT}{WORD}){{0,3}}{DOT}[a-z]{{2,12}}\b", 0.7),
-    Rule(
-        "spelt", "SPELT_EMAIL",
-        rf"\b{WORD}(?:(?:{SPELT_DOT}|\.){WORD}){{0,4}}\s+(?:at|arroba)\s+{WORD}(?:(?:{SPELT_DOT}|\.){WORD}){{0,2}}"
-        rf"{SPELT_DOT}{SPELT_TLD}\b", 0.5, contexts.EMAIL, _spelt_address,
-    ),
+    Rule("spelt", "SPELT_EMAIL",
+         rf"\b{WORD}(?:(?:{SPELT_DOT}|\.){WORD}){{0,4}}\s+at\s+{WORD}(?:(?:{SPELT_DOT}|\.){WORD}){{0,2}}{SPELT_DOT}"
+         rf"{SPELT_TLD}\b", 0.5, contexts.EMAIL, _spelt_address),
+    Rule("spelt abroad", "SPELT_EMAIL",
+         rf"\b{WORD}(?:(?:{DOT_ABROAD}|\.){WORD}){{0,4}}\s+{AT_ABROAD}\s+{WORD}(?:(?:{DOT_ABROAD}|\.){WORD}){{0,2}}"
+         rf"{DOT_ABROAD}{SPELT_TLD}\b", 0.5, contexts.EMAIL),
     Rule("spelt beside a word", "SPELT_EMAIL",
          rf"\b{WORD}(?:{SPELT_DOT}{WORD}){{0,4}}\s+at\s+{WORD}(?:{SPELT_DOT}|\.){SPELT_TLD}\b", WEAK, contexts.EMAIL),
     Rule("spaced", "EMAIL", rf"\b{LOCAL}\s?@\s?{WORD}(?:\s?\.\s?{WORD}){{0,2}}\s\.\s?{SPELT_TLD}\b", LIKELY),
@@ -150,7 +153,7 @@ NETWORK_RULES = [
     Rule("IPv4", "IP_ADDRESS", IPV4, LIKELY, contexts.ADDRESS_IP, _large_ip),
     Rule("IPv4 of small numbers", "IP_ADDRESS", IPV4, WEAK, contexts.ADDRESS_IP, _identifying_ip),
     Rule("IPv6", "IP_ADDRESS",
-         r"(?<![\w:.])[0-9a-f]{1,4}:[0-9a-f:]{2,34}[0-9a-f:](?:%\w+)?(?:/[0-9]{1,3})?(?![\w:])",
+         r"(?<![0-9A-Za-z_.])(?<![0-9a-f]:)(?<!::)[0-9a-f]{1,4}:[0-9a-f:]{2,34}[0-9a-f:](?:%\w+)?(?:/[0-9]{1,3})?(?![\w:])",
          LIKELY, contexts.ADDRESS_IP, _identifying_ip),
     Rule("MAC", "MAC_ADDRESS", r"(?<![0-9a-f:-])[0-9a-f]{2}([:-])(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}(?![0-9a-f:-])", 0.7,
          check=_mac),
@@ -163,7 +166,7 @@ NETWORK_RULES = [
 ]  # fmt: skip
 
 TOKENS = (
-    r"sk-(?:proj-|ant-|or-)?[A-Za-z0-9_-]{16,}|[sprk]k_(?:live|test)_[A-Za-z0-9]{10,}|gh[pousr]_[A-Za-z0-9]{20,}|"
+    r"sk-(?:proj-|ant-|or-)?[A-Za-z0-9_-]{16,}|(?:[sprk]k|key)_(?:live|test)_[A-Za-z0-9]{10,}|gh[pousr]_[A-Za-z0-9]{20,}|"
     r"github_pat_[A-Za-z0-9_]{20,}|glpat-[\w-]{16,}|(?:AKIA|ASIA)[A-Z0-9]{16}|AIza[\w-]{30,}|ya29\.[\w-]{20,}|"
     r"xox[abprse]-[A-Za-z0-9-]{10,}|hf_[A-Za-z0-9]{20,}|npm_[A-Za-z0-9]{30,}|pypi-[\w-]{30,}|SG\.[\w-]{16,}\.[\w-]{16,}|"
     r"eyJ[\w-]{8,}\.[\w-]{8,}\.?[\w-]*|dop_v1_[a-f0-9]{40,}|[0-9]{8,10}:AA[\w-]{30,}|key-[0-9a-f]{32}|"

@@ -44,7 +44,9 @@ def make_canary(seed: int, index: int, language: Language) -> Canary:
     disguise = DISGUISES[turn % len(DISGUISES)]
     place = PLACES[turn // len(DISGUISES) % len(PLACES)]
     value = make_identifier(kind, seed, index, language)
-    return Canary(index, kind, disguise, place, language.code, value, disguised(value, disguise, kind, language))
+    return Canary(
+        index, kind, disguise, place, language.code, value, disguised(value, disguise, kind, language)
+    )
 
 
 def disguised(value: str, disguise: str, kind: str, language: Language) -> tuple[str, ...]:
@@ -96,7 +98,7 @@ def tool_record(canary: Canary, language: Language) -> str:
     return orjson.dumps({"status": "ok", "record": {label(canary, language): canary.parts[0]}}).decode()
 
 
-def is_locatable(canary: Canary, record: dict) -> bool:
+def is_planted(canary: Canary, record: dict) -> bool:
     """Whether the parts of a canary stand exactly where it says in a record of the sample."""
     if canary.place == "title":
         first = record["metadata"].get("title", "")

@@ -78,7 +78,7 @@ class Dialogue:
         """Write the whole conversation, with `user_turns` turns of the user (at least one)."""
         orders = self.pieces["orders"] if self.chance(0.35) else ()
         task = self.fill(self.pick(orders or self.pieces["tasks"]))
-        frame = self.pick(self.phrases["order_frames" if orders else "frames"])
+        frame = self.pick(self.phrases["order_frames"] if orders else self._frames())
         self.title = self._framed(self.phrases["titles"][0], task)
         if user_turns > 1 and self.chance(0.05):
             self._say("user", self.pick(self.phrases["greetings"]))
@@ -101,6 +101,11 @@ class Dialogue:
     def _join(self, sentences: list[str]) -> str:
         return self.language.joiner.join(sentences)
 
+    def _frames(self) -> Sequence[str]:
+        """Concerning requests take the first, plainest frames; deadlines or simple ways would sound flippant."""
+        frames = self.phrases["frames"]
+        return frames[:4] if self.topic.concerning else frames
+
     def _framed(self, frame: str, task: str) -> str:
         return frame.replace("{t}", task).replace("{T}", self.language.capitalise(task))
 
@@ -111,6 +116,8 @@ class Dialogue:
         before = [self.pick(self.phrases["openings"])] if self.chance(0.4) else []
         before += islice(self.details, int(self.chance(0.35)))
         after = list(islice(self.details, self._few()))
+        if self.topic.support:
+            return self._join([*before, request, *after])
         if self.chance(0.3):
             after.append(self.pick(self.phrases["constraints"]))
         if self.chance(0.3):

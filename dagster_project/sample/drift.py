@@ -27,7 +27,9 @@ def drift_schedule(
     names = [t.subtopic for t in topics if not t.concerning and t.share >= 0.015]
     wanted = births + deaths + growing + shrinking
     if wanted > len(names):
-        raise ValueError(f"a drift of {wanted} subtopics was asked for, but only {len(names)} are common enough")
+        raise ValueError(
+            f"a drift of {wanted} subtopics was asked for, but only {len(names)} are common enough"
+        )
     rng = np.random.default_rng([seed, 71])
     chosen = [names[i] for i in rng.permutation(len(names))[:wanted]]
     turning = rng.integers(max(1, weeks // 4), max(2, weeks - weeks // 4), size=births + deaths)

@@ -76,12 +76,16 @@ class SampleSettings:
             for number, lo in enumerate(range(0, self.conversations, SLICE))
         )
 
-    def _slice(self, population: Population, number: int, lo: int, hi: int) -> tuple[list[Record], list[Canary]]:
+    def _slice(
+        self, population: Population, number: int, lo: int, hi: int
+    ) -> tuple[list[Record], list[Canary]]:
         plan, texts = population.plan(number, lo, hi), population.texts
         rng = np.random.default_rng([self.seed, 3, number])
         first, last = int(lo * self.canary_share), int(hi * self.canary_share)
         planted: dict[int, list[Canary]] = {}
-        for index, row in zip(range(first, last), np.sort(rng.integers(0, hi - lo, last - first)), strict=True):
+        for index, row in zip(
+            range(first, last), np.sort(rng.integers(0, hi - lo, last - first)), strict=True
+        ):
             language = texts.languages[plan.language[row]]
             planted.setdefault(int(row), []).append(make_canary(self.seed, index, language))
         recorder = Recorder(texts, self.seed, draw_forever(rng))
@@ -172,7 +176,11 @@ def write_sample(path: Path | str, conversations: int, seed: int, **options: Any
     targets = [path, summary.canaries_path, path.with_suffix(".canaries.tsv")]
     parts = [target.with_name(target.name + ".part") for target in targets]
     users: set[str] = set()
-    with parts[0].open("wb") as lines, parts[1].open("w", encoding="utf-8") as values, parts[2].open("w") as kinds:
+    with (
+        parts[0].open("wb") as lines,
+        parts[1].open("w", encoding="utf-8") as values,
+        parts[2].open("w") as kinds,
+    ):
         kinds.write(HEADER)
         for records, canaries in slices:
             block = b"".join(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in records)
@@ -180,7 +188,9 @@ def write_sample(path: Path | str, conversations: int, seed: int, **options: Any
             summary.count(records)
             users.update(record["user"] for record in records)
             values.writelines(f"{canary.value}\n" for canary in canaries)
-            kinds.writelines(f"{c.index}\t{c.kind}\t{c.disguise}\t{c.place}\t{c.language}\n" for c in canaries)
+            kinds.writelines(
+                f"{c.index}\t{c.kind}\t{c.disguise}\t{c.place}\t{c.language}\n" for c in canaries
+            )
     for part, target in zip(parts, targets, strict=True):
         part.replace(target)
     summary.users, summary.seconds = len(users), time.perf_counter() - began

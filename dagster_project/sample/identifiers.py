@@ -21,10 +21,6 @@ KINDS = (
 )  # fmt: skip
 BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-US_AREAS = (
-    "201 202 203 205 206 207 208 209 210 212 213 214 215 216 217 218 219 301 302 303 304 305 307 308 309 310 312 313 "
-    "314 315 316 317 318 319 401 402 404 405 406 407 408 409 410 412 413 414 415 417 419 501 502 503 504 505 507 508"
-).split()
 FRENCH_RANGES = ("19900", "26191", "35301", "46571", "53649")
 
 
@@ -124,14 +120,18 @@ def _email(source: Source, _: Language) -> str:
 
 
 def _phone(source: Source, _: Language) -> str:
-    local = source.take(2) == 1
-    if source.index % 144 < 72:
-        area, line = divmod(source.rank(len(US_AREAS) * 100, source.index // 12), 100)
-        short = f"555-01{line:02d}"
-        return f"({US_AREAS[area]}) {short}" if local else f"+1{US_AREAS[area]}{short.replace('-', '')}"
-    block, line = divmod(source.rank(50_000, source.index // 12), 10_000)
+    # each country takes six turns in a row, so that both meet every disguise
+    cycle, turn = divmod(source.index // len(KINDS), 12)
+    serial, local = 6 * cycle + turn % 6, source.take(2) == 1
+    if turn < 6:
+        areas = load_texts().us_areas
+        area, line = divmod(source.rank(len(areas) * 100, serial), 100)
+        return f"({areas[area]}) 555-01{line:02d}" if local else f"+1{areas[area]}55501{line:02d}"
+    block, line = divmod(source.rank(50_000, serial), 10_000)
     number = f"{FRENCH_RANGES[block]}{line:04d}"
-    return " ".join([f"0{number[0]}", *(number[i : i + 2] for i in range(1, 9, 2))]) if local else f"+33{number}"
+    return (
+        " ".join([f"0{number[0]}", *(number[i : i + 2] for i in range(1, 9, 2))]) if local else f"+33{number}"
+    )
 
 
 def _national_id(source: Source, _: Language) -> str:

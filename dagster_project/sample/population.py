@@ -158,7 +158,9 @@ class Population:
         rng = np.random.default_rng([self.seed, 2, number])
         size = hi - lo
         quantile = (np.arange(lo, hi) + rng.random(size)) / self.conversations
-        position = np.minimum(np.interp(quantile, self.hours, np.arange(self.hours.size)), self.hours.size - 1.001)
+        position = np.minimum(
+            np.interp(quantile, self.hours, np.arange(self.hours.size)), self.hours.size - 1.001
+        )
         hour = position.astype(np.int64)
         weekday_hour = (hour + 24 * self.start.weekday()) % HOURS_PER_WEEK
         first = pick(np.cumsum(self.rates.T, axis=1)[weekday_hour], rng.random(size))

@@ -96,6 +96,10 @@ def _insert_tool(messages: list[Record], number: int, content: str) -> None:
     position = max(i for i, message in enumerate(messages) if message["role"] == "user") + 1
     function = {"name": "look_up", "arguments": "{}"}
     messages[position:position] = [
-        {"role": "assistant", "content": "", "tool_calls": [{"id": call, "type": "function", "function": function}]},
+        {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": [{"id": call, "type": "function", "function": function}],
+        },
         {"role": "tool", "tool_call_id": call, "content": content},
     ]

@@ -12,10 +12,6 @@ from typing import Any
 import yaml
 
 SHARED_FILLERS = ("python_debugging", "sql_queries", "regular_expressions", "web_pages", "spreadsheets")
-PHRASES = (
-    "openings frames constraints closings followups thanks thanks_answers greetings greeting_answers openers "
-    "sentences lists closers refusals supports passages systems"
-).split()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +65,7 @@ class Texts:
     topics: tuple[Topic, ...]
     traffic: Traffic
     syllables: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]
+    us_areas: tuple[str, ...]
 
 
 def _read(name: str) -> dict[str, Any]:
@@ -90,13 +87,15 @@ def _pieces(given: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     return pieces
 
 
-def _language(code: str, raw: dict[str, Any], shared: Mapping[str, Any], canary: Mapping[str, Any]) -> Language:
+def _language(
+    code: str, raw: dict[str, Any], shared: Mapping[str, Any], canary: Mapping[str, Any]
+) -> Language:
     pieces = {}
     for subtopic, given in raw["subtopics"].items():
         fallback = shared.get(subtopic, {}) if subtopic in SHARED_FILLERS else {}
         fillers = {key: fallback[key] for key in ("a", "b") if key in fallback}
         pieces[subtopic] = _pieces(fillers | given)
-    phrases = {key: _split(raw[key]) for key in PHRASES}
+    phrases = {key: _split(text) for key, text in raw.items() if isinstance(text, str) and key != "joiner"}
     phrases["order_frames"] = _split(raw.get("order_frames", raw["frames"]))
     phrases["titles"] = (raw.get("title", "{T}"),)
     joiner = raw.get("joiner", " ")
@@ -142,15 +141,19 @@ def load_texts() -> Texts:
     Out: `Texts`; topics are numbered in the order of `topics.yaml` with the concerning ones last.
     """
     traffic = _read("traffic.yaml")
-    syllables = _read("canaries.yaml")["syllables"]
+    canaries = _read("canaries.yaml")
     return Texts(
         languages=_languages(),
         topics=_topics(),
         traffic=Traffic(
-            traffic["models"], tuple(traffic["hours"]), tuple(traffic["weekdays"]), tuple(traffic["user_turns"])
+            traffic["models"],
+            tuple(traffic["hours"]),
+            tuple(traffic["weekdays"]),
+            tuple(traffic["user_turns"]),
         ),
         syllables={
             script: (tuple(given["first"].split()), tuple(given["next"].split()))
-            for script, given in syllables.items()
+            for script, given in canaries["syllables"].items()
         },
+        us_areas=tuple(canaries["us_areas"].split()),
     )

@@ -42,7 +42,7 @@ def wilson(successes: Any, trials: Any, confidence: float = CONFIDENCE) -> Inter
         half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     low = np.where(n > 0, np.where(k == 0, 0.0, np.clip(centre - half, 0, 1)), 0.0)
     high = np.where(n > 0, np.where(k == n, 1.0, np.clip(centre + half, 0, 1)), 1.0)
-    return Interval(share, low, high)
+    return Interval(*map(_plain, (share, low, high)))
 
 
 def log_ratio_interval(ratio: Any, variance: Any, units: Any, confidence: float = CONFIDENCE) -> Interval:
@@ -57,7 +57,12 @@ def log_ratio_interval(ratio: Any, variance: Any, units: Any, confidence: float 
     quantile = t.ppf(0.5 + confidence / 2, np.where(enough, units - 1, 1))
     with np.errstate(over="ignore"):
         factor = np.exp(quantile * np.sqrt(np.maximum(variance, 0)))
-    return Interval(ratio, np.where(enough, ratio / factor, 0.0), np.where(enough, ratio * factor, np.inf))
+    low, high = np.where(enough, ratio / factor, 0.0), np.where(enough, ratio * factor, np.inf)
+    return Interval(*map(_plain, (ratio, low, high)))
+
+
+def _plain(value: Array) -> Any:
+    return value.item() if value.ndim == 0 else value
 
 
 def prevalence_ratio(cell: Array, cluster: Array, value: Array, total: Array, confidence: float = CONFIDENCE) -> Interval:

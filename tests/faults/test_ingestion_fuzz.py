@@ -126,3 +126,35 @@ def test_arrays_are_split_as_json_itself_would(
     kept = [item for item in shorter if not isinstance(item, Fault)]
     assert kept == [item for item in whole if not isinstance(item, Fault)][: len(kept)]
     assert cut == 0 or any(isinstance(item, Fault) for item in shorter)
+
+
+TALKS = [
+    {"conversations": [{"from": "human", "value": f"text {n}"}, {"from": "gpt", "value": "a"}]}
+    for n in range(12)
+]
+LAYOUTS = {
+    "lines": "\n".join(map(json.dumps, TALKS)).encode(),
+    "array by lines": ("[\n" + ",\n".join(map(json.dumps, TALKS)) + "\n]").encode(),
+    "indented array": json.dumps(TALKS, indent=2).encode(),
+}
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    layout=st.sampled_from(sorted(LAYOUTS)),
+    place=st.floats(0, 1, exclude_max=True),
+    removed=st.integers(0, 1),
+    inserted=st.sampled_from(
+        [b"", b'"', b"\n", b"{", b"}", b"[", b"]", b",", b":", b"\\", b"\x00", b"\xff", b"x"]
+    ),
+)
+def test_one_wrong_byte_costs_two_rows_at_most(
+    tmp_path: Path, layout: str, place: float, removed: int, inserted: bytes
+) -> None:
+    whole = LAYOUTS[layout]
+    # The first bytes tell what the file is; damage there is another matter.
+    index = 12 + int(place * (len(whole) - 14))
+    path = save(tmp_path / "chat.json", whole[:index] + inserted + whole[index + removed :])
+    conversations, quarantine, _ = ingest(path, "sharegpt", validate=False)
+    assert conversations.height >= len(TALKS) - 2
+    assert quarantine.height <= 8

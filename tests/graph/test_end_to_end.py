@@ -47,7 +47,8 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 def test_the_summary_shows_clusters_what_is_withheld_and_what_to_do_next(ran: tuple[Path, str]) -> None:
     _, printed = ran
     assert "Clusters" in printed
-    assert "Withheld" in printed
+    assert "Clusters withheld" in printed
+    assert "Cells withheld" in printed
     assert "observatory.duckdb" in printed
     assert "observatory sql" in printed
 

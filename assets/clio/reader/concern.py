@@ -43,7 +43,9 @@ def load_terms() -> pl.DataFrame:
             rows += [(_pattern(t), language, kind) for kind in KINDS for t in _terms(lists.get(kind, ""))]
     frame = pl.DataFrame(rows, schema=["pattern", "term_language", "kind"], orient="row")
     strength = pl.col("kind").replace_strict(EVIDENCE, default=0.0, return_dtype=pl.Float64)
-    return frame.with_columns(evidence=strength).unique(["pattern", "term_language"], keep="first", maintain_order=True)
+    return frame.with_columns(evidence=strength).unique(
+        ["pattern", "term_language"], keep="first", maintain_order=True
+    )
 
 
 def _applies() -> pl.Expr:
@@ -102,8 +104,8 @@ def lexical_concern(texts: pl.Series, languages: pl.Series) -> pl.Series:
         DISTANCE_FACTOR
     ).otherwise(1.0)
     amount = pl.max_horizontal(pl.lit(0.0), pl.col("raised") + pl.col("cancelled")) * factor
+    # Terms are summed in no fixed order; rounding keeps the last bits from depending on it.
+    amount = amount.round(6)
     scored = evidence.select("row", concern_lexical=(1.0 - (-amount).exp()).cast(pl.Float32))
     joined = folded.select("row").join(scored, on="row", how="left", maintain_order="left")
     return joined["concern_lexical"].fill_null(0.0)
-
-

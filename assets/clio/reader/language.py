@@ -30,8 +30,11 @@ SAME_LANGUAGE = {"nn": "no", "wuu": "zh", "yue": "zh", "ary": "ar", "arz": "ar",
 
 # Log-odds given to languages that much of the world's chat is written in, so that a few odd words of English are not
 # read as Latin or Breton: it decides short texts and vanishes on long ones. English leads the web by a wide margin.
-WIDESPREAD = (
-    "ar bn cs da de el es fa fi fr he hi hu id it ja ko ms nl no pl pt ro ru sv ta th tr uk ur vi zh".split()
+WIDESPREAD = frozenset(
+    {
+        *("ar", "bn", "cs", "da", "de", "el", "es", "fa", "fi", "fr", "he", "hi", "hu", "id", "it", "ja"),
+        *("ko", "ms", "nl", "no", "pl", "pt", "ro", "ru", "sv", "ta", "th", "tr", "uk", "ur", "vi", "zh"),
+    }
 )
 WIDESPREAD_PRIOR = 0.5
 ENGLISH_PRIOR = 1.0
@@ -110,6 +113,8 @@ def identify(texts: pl.Series) -> pl.DataFrame:
     share = letters.str.len_chars().to_numpy() / np.maximum(visible, 1)
     confidence = confidence * np.minimum(1.0, share / PROSE_LETTER_SHARE)
     confidence[letters.str.len_bytes().to_numpy() < MIN_LETTER_BYTES] = 0.0
+    # Rounded, so that the last bits of a matrix product do not depend on the number of threads.
+    confidence = confidence.round(4)
     names = np.asarray(load_model().languages, dtype=object)[winners]
     names[confidence < MIN_CONFIDENCE] = UNKNOWN
     return pl.DataFrame(

@@ -25,7 +25,9 @@ def read_toml(name: str) -> dict:
 @lru_cache(maxsize=1)
 def stopwords() -> pl.DataFrame:
     """Columns `language`, `token`: the function words of each language that has a list."""
-    rows = [(language, word) for language, words in read_toml("stopwords.toml").items() for word in words.split()]
+    rows = [
+        (language, word) for language, words in read_toml("stopwords.toml").items() for word in words.split()
+    ]
     return pl.DataFrame(rows, schema=["language", "token"], orient="row").unique(maintain_order=True)
 
 
@@ -58,6 +60,15 @@ def opening_pattern(language: str, kinds: tuple[str, ...]) -> str:
     filler = _alternatives(entry["filler"])
     end = r"[\s\p{P}]*" if language in UNSPACED_LANGUAGES else r"(?:[\s\p{P}]+|$)"
     return rf"^[\s\p{{P}}]*(?:{filler}{end})*{opener}{end}"
+
+
+@lru_cache(maxsize=1)
+def greeting_pattern() -> str:
+    """Regular expression for a text that is made of greetings alone."""
+    lines = (FOLDER / "greetings.txt").read_text("utf-8").splitlines()
+    greetings = _alternatives("|".join(line for line in lines if not line.startswith("#")))
+    gap = r"[\s\p{P}\p{S}]"
+    return rf"(?i)^{gap}*{greetings}(?:{gap}+{greetings})*{gap}*$"
 
 
 def _alternatives(phrases: str) -> str:

@@ -46,7 +46,9 @@ def embed_prototypes(encode: Callable[[list[str]], np.ndarray]) -> Prototypes:
 
 def sentences_digest() -> str:
     """SHA-256 of the sentences, to notice vectors of an earlier list."""
-    return hashlib.sha256("\n".join([*prototype_sentences()[0], "", *prototype_sentences()[1]]).encode()).hexdigest()
+    return hashlib.sha256(
+        "\n".join([*prototype_sentences()[0], "", *prototype_sentences()[1]]).encode()
+    ).hexdigest()
 
 
 def save_prototypes(prototypes: Prototypes, path: Path = PACKAGED) -> None:

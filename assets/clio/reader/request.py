@@ -33,16 +33,11 @@ PENALTY_MATERIAL = 0.6
 FULL_CONTENT = 5
 SELF_CONTAINED = 3
 
-GREETING = (
-    r"(?i)^[\s\p{P}\p{S}]*(?:(?:hi|hello|hey|heya|yo|greetings|good (?:morning|evening|afternoon|day)|hi there|hello there|thanks|"
-    r"thank you|ok|okay|how are you|how are you doing|how are you today|what'?s up|are you there|can you help me|"
-    r"can i ask you (?:something|a question)|i have a question|i need (?:some )?help|hallo|guten tag|guten morgen|wie geht'?s|wie geht es dir|bonjour|salut|"
-    r"comment ça va|ça va|hola|buenos días|buenas tardes|qué tal|cómo estás|olá|oi|bom dia|tudo bem|ciao|buongiorno|come stai|"
-    r"привет|здравствуйте|как дела|привіт|你好|您好|你好吗|こんにちは|안녕하세요|안녕|merhaba|selam|nasılsın|halo|apa kabar|"
-    r"xin chào|مرحبا|السلام عليكم|سلام|नमस्ते|שלום|γεια σου|cześć|dzień dobry|ahoj|hei|hej|hoi|szia|salam)[\s\p{P}\p{S}]*)+$"
-)
 # Titles and shortened words whose full stop ends no sentence.
-SHORTENED = r"(?i)\b(mr|mrs|ms|dr|prof|st|vs|e\.g|i\.e|etc|no|approx|z\.b|p\.ej|sr|sra|inc|ltd|jr|fig|vol|max|min)\.[ \t]+"
+SHORTENED = (
+    r"(?i)\b(mr|mrs|ms|dr|prof|st|vs|e\.g|i\.e|etc|approx|z\.b|p\.ej|sr|sra|inc|ltd|jr|fig|vol)"
+    r"\.[ \t]+"
+)
 SPACED_END = r"([.!?…؟۔।॥։፧።]+[\p{Pe}\p{Pf}\"'*]*)[ \t]+"
 UNSPACED_END = r"([。！？｡]+[\p{Pe}\p{Pf}]*)"
 QUESTION = r"[?？؟;՞፧⁇][\s\p{P}]*$|՞"
@@ -63,7 +58,9 @@ def read_requests(turns: pl.DataFrame) -> pl.Series:
     best = _best_with_context(score_sentences(sentences.filter(several)))
     picked = pl.concat([sentences.filter(~several).select("row", "sentence"), best])
     joined = chosen.select("row").join(picked, on="row", how="left", maintain_order="left")
-    return joined.select(cut_at_word(pl.col("sentence").fill_null(""), MAX_REQUEST).alias("request")).to_series()
+    return joined.select(
+        cut_at_word(pl.col("sentence").fill_null(""), MAX_REQUEST).alias("request")
+    ).to_series()
 
 
 def _best_with_context(scored: pl.DataFrame) -> pl.DataFrame:
@@ -119,14 +116,20 @@ def _says_something(text: pl.Expr) -> pl.Expr:
     probe = text.str.slice(0, 400).str.replace_all(CODE_FENCE, " ")
     words = probe.str.count_matches(r"[\p{L}\p{M}\p{N}'’]+")
     unspaced = probe.str.count_matches(rf"[{lexicons.UNSPACED}]")
-    return ((words >= MIN_WORDS) | (unspaced >= MIN_UNSPACED)) & ~probe.str.contains(GREETING)
+    return ((words >= MIN_WORDS) | (unspaced >= MIN_UNSPACED)) & ~probe.str.contains(
+        lexicons.greeting_pattern()
+    )
 
 
 def _reduce_code(text: pl.Expr) -> pl.Expr:
     """The start of a turn without invisible characters, links and fenced code; code alone keeps its content."""
     head = drop_invisible(text.str.slice(0, MAX_TURN)).str.replace_all(URL, " ")
     prose = head.str.replace_all(CODE_FENCE, "\n")
-    return pl.when(prose.str.contains(r"[\p{L}\p{N}]")).then(prose).otherwise(head.str.replace_all("```", " "))
+    return (
+        pl.when(prose.str.contains(r"[\p{L}\p{N}]"))
+        .then(prose)
+        .otherwise(head.str.replace_all(r"```[\w+#.-]*", " "))
+    )
 
 
 def split_sentences(texts: pl.DataFrame) -> pl.DataFrame:
@@ -168,7 +171,7 @@ def score_sentences(sentences: pl.DataFrame) -> pl.DataFrame:
     central = pl.col("overlap").fill_null(0.0)
     peak = central.max().over("row")
     content = pl.col("content").fill_null(0)
-    short = (pl.col("words") < MIN_WORDS) | pl.col("sentence").str.contains(GREETING)
+    short = (pl.col("words") < MIN_WORDS) | pl.col("sentence").str.contains(lexicons.greeting_pattern())
     question = pl.col("sentence").str.contains(QUESTION)
     first_order = (pl.col("position") == 0) & ~short & (pl.col("orders") | (pl.col("opens") & question))
     score = (
@@ -196,12 +199,11 @@ def _centrality(keyed: pl.DataFrame) -> pl.DataFrame:
         .unique(["key", "token"])
         .with_columns(shared=pl.len().over("row", "token") - 1)
     )
-    overlap = (
-        exploded.group_by("key")
-        .agg(
-            content=pl.len(),
-            overlap=pl.col("shared").sum() / (pl.col("count").first() - 1) / pl.max_horizontal(pl.len(), pl.lit(4)),
-        )
+    overlap = exploded.group_by("key").agg(
+        content=pl.len(),
+        overlap=pl.col("shared").sum()
+        / (pl.col("count").first() - 1)
+        / pl.max_horizontal(pl.len(), pl.lit(4)),
     )
     return tokens.select("key", "words").join(overlap, on="key", how="left")
 

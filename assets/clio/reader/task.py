@@ -28,8 +28,10 @@ def read_tasks(requests: pl.DataFrame) -> pl.Series:
     rows = pl.concat([*map(_without_lead_ins, rows.partition_by("language"))]) if len(rows) else rows
     unspaced = pl.col("language").is_in(lexicons.UNSPACED_LANGUAGES)
     phrases = pl.concat([_unspaced_phrases(rows.filter(unspaced)), _spaced_phrases(rows.filter(~unspaced))])
-    joined = requests.with_row_index("row").select("row", "request").join(
-        phrases, on="row", how="left", maintain_order="left"
+    joined = (
+        requests.with_row_index("row")
+        .select("row", "request")
+        .join(phrases, on="row", how="left", maintain_order="left")
     )
     fallback = _fold(pl.col("request")).str.extract(rf"({WORD}(?:\s+{WORD}){{0,5}})").fill_null("")
     task = pl.when(pl.col("task").fill_null("") == "").then(fallback.str.slice(0, 80)).otherwise("task")
@@ -49,7 +51,9 @@ def _without_lead_ins(part: pl.DataFrame) -> pl.DataFrame:
     pattern = lexicons.opening_pattern(language, ("lead_in",))
     for _ in range(ROUNDS_OF_LEAD_INS):
         shorter = pl.col("folded").str.replace(pattern, "")
-        part = part.with_columns(folded=pl.when(shorter.str.contains(r"\p{L}{2}")).then(shorter).otherwise("folded"))
+        part = part.with_columns(
+            folded=pl.when(shorter.str.contains(r"\p{L}{2}")).then(shorter).otherwise("folded")
+        )
     return part
 
 

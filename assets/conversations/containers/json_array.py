@@ -72,9 +72,12 @@ class _ArrayScan:
             closed = self.buffer[end : end + 1] == b"]"
             self._drop(end + 1)
             if closed:
-                if self._has_more():
-                    yield Fault(self.base, number + 1, self.ended or "broken_array")
-                return
+                if not self._has_more():
+                    return
+                number += 1
+                yield self._give_up("broken_array", number)
+                if self.lost:
+                    return
 
     def _give_up(self, reason: Reason, number: int) -> Fault:
         """The fault of an element that does not end, with the scan set to the next one or marked as lost."""
@@ -82,7 +85,7 @@ class _ArrayScan:
         self.lost = not self._skip_to_next()
         if self.lost:
             reason = self.ended or ("truncated_file" if reason == "truncated_file" else "broken_array")
-        elif reason == "truncated_file":
+        elif reason != "line_too_long":
             reason = "bad_json"
         return Fault(offset, number, reason)
 

@@ -25,12 +25,12 @@ def read_parquet(path: Path, columns: frozenset[str] | None = None) -> Iterator[
     """
     try:
         file = pq.ParquetFile(path, pre_buffer=False)
-    except (pa.ArrowException, OSError):
+        names = [name for name in file.schema_arrow.names if columns is None or name in columns]
+    except (pa.ArrowException, OSError, UnicodeDecodeError):
         raise ObservatoryError(
             f"{path.name} is not a readable Parquet file (its footer is missing or damaged)"
         ) from None
     with file:
-        names = [name for name in file.schema_arrow.names if columns is None or name in columns]
         position = 1
         for group in range(file.metadata.num_row_groups):
             rows = file.metadata.row_group(group).num_rows
