@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "csv", "json")
 FORMULA_START = r"^[=+\-@\t\r]"
-SHOWN_CLUSTERS = 40
+SHOWN_CLUSTERS = """
+    SELECT * FROM (SELECT *, row_number() OVER () AS place FROM cluster_tree WHERE depth <= 1)
+    QUALIFY depth = 0 OR row_number() OVER (PARTITION BY parent_id ORDER BY place) <= 4
+    ORDER BY place
+"""
 WITHHELD_CLUSTERS = """
     SELECT level, clusters_considered AS found, clusters_published AS published, others_published AS "named Other",
         clusters_withheld AS withheld, conversations_unnamed AS "unnamed conversations", share_unnamed AS share
@@ -85,7 +89,7 @@ def show_summary(home: Home, *, did_something: bool) -> None:
     """The picture of use: clusters, what was suppressed, where the file is, what to do next."""
     if not did_something:
         console.print("Nothing to do: every table is up to date.")
-    tree = warehouse.query(home.warehouse, "SELECT * FROM cluster_tree WHERE depth <= 1")
+    tree = warehouse.query(home.warehouse, SHOWN_CLUSTERS)
     console.print(_cluster_table(tree))
     console.print(_frame_table(warehouse.query(home.warehouse, WITHHELD_CLUSTERS), title="Clusters withheld"))
     console.print(_frame_table(warehouse.query(home.warehouse, WITHHELD_CELLS), title="Cells withheld"))
@@ -96,9 +100,7 @@ def show_summary(home: Home, *, did_something: bool) -> None:
 
 
 def _cluster_table(tree: pl.DataFrame) -> Table:
-    shown = tree.head(SHOWN_CLUSTERS)
-    title = "Clusters" if tree.height <= SHOWN_CLUSTERS else f"Clusters ({SHOWN_CLUSTERS} of {tree.height})"
-    table = Table(title=title, title_justify="left")
+    table = Table(title="Clusters: the top level and the largest below", title_justify="left")
     for column, justify in (
         ("cluster", "left"),
         ("users", "right"),
@@ -106,7 +108,7 @@ def _cluster_table(tree: pl.DataFrame) -> Table:
         ("share", "right"),
     ):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
-    for row in shown.iter_rows(named=True):
+    for row in tree.iter_rows(named=True):
         name = "  " * row["depth"] + escape(row["name"])
         table.add_row(name, f"{row['users']:,}", f"{row['conversations']:,}", f"{row['share']:.1%}")
     return table
@@ -125,7 +127,7 @@ def _cell(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:,.4g}" if abs(value) < 1e6 else f"{value:,.0f}"
+        return f"{value:,.0f}" if value.is_integer() or abs(value) >= 1000 else f"{value:.4g}"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else escape(str(value))
 
 

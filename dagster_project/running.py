@@ -60,14 +60,21 @@ def add_files(
     ids while the privacy unit is the user.
     """
     from assets.conversations.ingest import probe
+    from assets.conversations.ingest import probe
     from assets.conversations.loaders.registry import detect_format
 
     formats = {}
     for path in paths:
         if not path.is_file():
             raise ObservatoryError(f"there is no file {path}")
-        formats[path] = format_name or ("mapping" if mapping else detect_format(path))
-        if privacy_unit == "user" and not probe(path, formats[path], mapping).has_user_ids:
+        whole_rows = mapping.keys() & {"text", "messages"}
+        formats[path] = format_name or ("mapping" if whole_rows else detect_format(path))
+        found = probe(path, formats[path], mapping)
+        if not found.readable:
+            raise ObservatoryError(
+                f"none of the first rows of {path.name} can be read as {formats[path]}; try another --format"
+            )
+        if privacy_unit == "user" and not found.has_user_ids:
             raise ObservatoryError(NO_USERS.format(file=path.name))
     return [
         home.add_batch(path, format_name=formats[path], privacy_unit=privacy_unit, mapping=mapping)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pandera.polars import DataFrameModel
 
 from schemas.clio import ClusterAssignment, ClusterCentroid, ClusterNode, Concern, Embedding, Facet
-from schemas.conversations import Conversation, Quarantine, RedactedConversation
-from schemas.current_conversations import CurrentConversation
+from schemas.conversations import Conversation, CurrentConversation, Quarantine, RedactedConversation
 from schemas.published import Cluster, ClusterCell, LanguageContrast, PrivacyReport, RunLog
 from schemas.warehouse import PublishedTable
 

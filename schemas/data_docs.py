@@ -1,7 +1,8 @@
 """Great Expectations' Data Docs as pages that load nothing from elsewhere, written aside and put in place at once.
 
-The generated pages fetch styles, scripts and pictures from public networks when they are opened. Those references are
-taken out, and a content policy forbids the browser to fetch any; the pages stay readable without them.
+The generated pages fetch styles, scripts and pictures from public networks when they are opened. Those
+references are taken out, and a content policy forbids the browser to fetch any; the pages stay readable
+without them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ STYLE = (
 )
 HEAD = f'<head><meta http-equiv="Content-Security-Policy" content="{POLICY}"><style>{STYLE}</style>'
 SCRIPTS = re.compile(r"<script\b[^>]*>.*?</script>", re.IGNORECASE | re.DOTALL)
-OUTSIDE = re.compile(r"<(?:link|img|iframe)\b[^>]*?(?:href|src)\s*=\s*[\"']?(?:https?:)?//[^>]*>", re.IGNORECASE | re.DOTALL)
+OUTSIDE = re.compile(
+    r"<(?:link|img|iframe)\b[^>]*?(?:href|src)\s*=\s*[\"']?(?:https?:)?//[^>]*>", re.IGNORECASE | re.DOTALL
+)
 STYLED = re.compile(r"url\(\s*[\"']?https?://[^)]*\)", re.IGNORECASE)
 LINKS = re.compile(r"(<a\b[^>]*?)\s+href\s*=\s*([\"'])https?://.*?\2", re.IGNORECASE | re.DOTALL)
 NEEDLESS = ("static/images", "static/fonts")

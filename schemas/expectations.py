@@ -1,7 +1,7 @@
 """The Great Expectations suite of the published tables: blocking, and shown to people as Data Docs.
 
-Results and pages never hold a value of a row: the result format is BOOLEAN_ONLY, and what a rule needs beyond its
-own column (sums, siblings) is brought into a helper column before validation.
+Results and pages never hold a value of a row: the result format is BOOLEAN_ONLY, and what a rule needs beyond
+its own column (sums, siblings) is brought into a helper column before validation.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 
@@ -23,7 +23,17 @@ FLOOR = 5
 ROUNDING = 5e-3
 TOLERANCE = 1e-9
 
-Rules = list[tuple[str, Any]]
+BETWEEN = "ExpectColumnValuesToBeBetween"
+GIVEN = "ExpectColumnValuesToNotBeNull"
+LENGTH = "ExpectColumnValueLengthsToBeBetween"
+NO_MATCH = "ExpectColumnValuesToNotMatchRegex"
+ONE_OF = "ExpectColumnValuesToBeInSet"
+PAIR = "ExpectColumnPairValuesAToBeGreaterThanB"
+TOGETHER_UNIQUE = "ExpectCompoundColumnsToBeUnique"
+UNIQUE = "ExpectColumnValuesToBeUnique"
+
+Rules = list[tuple[str, str, dict[str, Any]]]
+"""Name of a rule, class of its expectation, arguments."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +47,8 @@ class GxResult:
 def validate_published(frames: Mapping[str, pl.DataFrame], docs_folder: Path) -> GxResult:
     """Validate the published tables and rewrite the Data Docs in `docs_folder`.
 
-    `frames` holds the tables by name; `run_log` may be absent, the others may not. The limits are those that the
-    privacy report states, and never under the floor of 5 unless it states that too.
+    `frames` holds the tables by name; `run_log` may be absent, the others may not. The limits are those that
+    the privacy report states, and never under the floor of 5 unless it states that too.
     """
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "False")
     missing = [name for name in TABLES if name not in frames]
@@ -86,12 +96,17 @@ def _with_helpers(frames: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]
             .otherwise(pl.col("parent_level").cast(pl.Int32) - pl.col("level").cast(pl.Int32))
             .fill_null(-1),
             top_share=pl.lit(top),
-            sibling_key=pl.concat_str(pl.col("parent_id").fill_null(""), pl.col("name").str.to_lowercase(), separator="|"),
+            sibling_key=pl.concat_str(
+                pl.col("parent_id").fill_null(""), pl.col("name").str.to_lowercase(), separator="|"
+            ),
         )
         .drop("below", "parent_level"),
-        "cluster_cells": cells.join(gap, on=["cluster_id", "dimension"], how="left").drop("total", "cluster_size"),
+        "cluster_cells": cells.join(gap, on=["cluster_id", "dimension"], how="left").drop(
+            "total", "cluster_size"
+        ),
         "language_contrasts": frames["language_contrasts"].with_columns(
-            gap=(pl.col("share_in_cluster") / pl.col("base_rate") - pl.col("ratio")).abs() / (1 + pl.col("ratio")),
+            gap=(pl.col("share_in_cluster") / pl.col("base_rate") - pl.col("ratio")).abs()
+            / (1 + pl.col("ratio")),
             ratio_up=pl.col("ratio") * (1 + ROUNDING),
             ratio_down=pl.col("ratio") * (1 - ROUNDING),
         ),
@@ -104,62 +119,50 @@ def _rules(limits: Mapping[str, float]) -> dict[str, Rules]:
 
 
 def _cluster_rules(limits: Mapping[str, float]) -> Rules:
-    import great_expectations.expectations as gxe
-
     return [
         *_sizes(limits["min_users"], limits["min_conversations"]),
         *_strings("name", NAME_LENGTH),
         *_strings("summary", SUMMARY_LENGTH, 0),
-        ("cluster_id is unique", gxe.ExpectColumnValuesToBeUnique(column="cluster_id")),
-        ("cluster_id is given", gxe.ExpectColumnValuesToNotBeNull(column="cluster_id")),
-        ("share is a share", gxe.ExpectColumnValuesToBeBetween(column="share", min_value=0, max_value=1)),
-        ("shares of the top sum to one", _close("top_share", 1.0)),
-        ("children add up to their parent", _close("gap", 0.0)),
-        ("parents exist, at a higher level", gxe.ExpectColumnValuesToBeBetween(column="rise", min_value=1)),
-        ("siblings have different names", gxe.ExpectColumnValuesToBeUnique(column="sibling_key")),
+        ("cluster_id is unique", UNIQUE, {"column": "cluster_id"}),
+        ("cluster_id is given", GIVEN, {"column": "cluster_id"}),
+        ("share is a share", BETWEEN, {"column": "share", "min_value": 0, "max_value": 1}),
+        ("shares of the top sum to one", BETWEEN, _close("top_share", 1.0)),
+        ("children add up to their parent", BETWEEN, _close("gap", 0.0)),
+        ("parents exist, at a higher level", BETWEEN, {"column": "rise", "min_value": 1}),
+        ("siblings have different names", UNIQUE, {"column": "sibling_key"}),
     ]
 
 
 def _cell_rules(limits: Mapping[str, float]) -> Rules:
-    import great_expectations.expectations as gxe
-
-    key = ["cluster_id", "dimension", "value"]
     return [
         *_sizes(limits["cell_min_users"], limits["cell_min_conversations"]),
         *_strings("value", NAME_LENGTH),
-        ("one row per cell", gxe.ExpectCompoundColumnsToBeUnique(column_list=key)),
-        ("dimension is known", gxe.ExpectColumnValuesToBeInSet(column="dimension", value_set=list(DIMENSIONS))),
-        ("cells add up to their cluster", _close("gap", 0.0)),
-        ("share is a share", gxe.ExpectColumnValuesToBeBetween(column="share", min_value=0, max_value=1)),
+        ("one row per cell", TOGETHER_UNIQUE, {"column_list": ["cluster_id", "dimension", "value"]}),
+        ("dimension is known", ONE_OF, {"column": "dimension", "value_set": list(DIMENSIONS)}),
+        ("cells add up to their cluster", BETWEEN, _close("gap", 0.0)),
+        ("share is a share", BETWEEN, {"column": "share", "min_value": 0, "max_value": 1}),
     ]
 
 
 def _contrast_rules(limits: Mapping[str, float]) -> Rules:
-    import great_expectations.expectations as gxe
-
-    key = ["cluster_id", "language"]
     return [
         *_sizes(limits["cell_min_users"], limits["cell_min_conversations"]),
-        ("one row per cluster and language", gxe.ExpectCompoundColumnsToBeUnique(column_list=key)),
-        ("ratio follows from the shares", _close("gap", 0.0)),
-        ("interval holds the ratio from below", _at_least("ratio_up", "ci_low")),
-        ("interval holds the ratio from above", _at_least("ci_high", "ratio_down")),
+        ("one row per cluster and language", TOGETHER_UNIQUE, {"column_list": ["cluster_id", "language"]}),
+        ("ratio follows from the shares", BETWEEN, _close("gap", 0.0)),
+        ("interval holds the ratio from below", PAIR, _at_least("ratio_up", "ci_low")),
+        ("interval holds the ratio from above", PAIR, _at_least("ci_high", "ratio_down")),
     ]
 
 
 def _report_rules(_: Mapping[str, float]) -> Rules:
-    import great_expectations.expectations as gxe
-
     return [
-        ("one row per scope and measure", gxe.ExpectCompoundColumnsToBeUnique(column_list=["scope", "measure"])),
+        ("one row per scope and measure", TOGETHER_UNIQUE, {"column_list": ["scope", "measure"]}),
         *_strings("explanation", SUMMARY_LENGTH),
     ]
 
 
 def _log_rules(_: Mapping[str, float]) -> Rules:
-    import great_expectations.expectations as gxe
-
-    return [("seconds are not negative", gxe.ExpectColumnValuesToBeBetween(column="seconds", min_value=0))]
+    return [("seconds are not negative", BETWEEN, {"column": "seconds", "min_value": 0})]
 
 
 SUITES = {
@@ -172,55 +175,51 @@ SUITES = {
 
 
 def _sizes(users: float, conversations: float) -> Rules:
-    import great_expectations.expectations as gxe
-
     return [
-        ("enough users", gxe.ExpectColumnValuesToBeBetween(column="users", min_value=users)),
-        ("enough conversations", gxe.ExpectColumnValuesToBeBetween(column="conversations", min_value=conversations)),
-        ("no more users than conversations", _at_least("conversations", "users")),
+        ("enough users", BETWEEN, {"column": "users", "min_value": users}),
+        ("enough conversations", BETWEEN, {"column": "conversations", "min_value": conversations}),
+        ("no more users than conversations", PAIR, _at_least("conversations", "users")),
     ]
 
 
 def _strings(column: str, longest: int, shortest: int = 1) -> Rules:
-    import great_expectations.expectations as gxe
-
+    span = {"column": column, "min_value": shortest, "max_value": longest}
     return [
-        (f"{column} is given", gxe.ExpectColumnValuesToNotBeNull(column=column)),
-        (
-            f"{column} has a fit length",
-            gxe.ExpectColumnValueLengthsToBeBetween(column=column, min_value=shortest, max_value=longest),
-        ),
-        (f"{column} holds no identifier", gxe.ExpectColumnValuesToNotMatchRegex(column=column, regex=ANY_IDENTIFIER)),
-        (f"{column} hides no character", gxe.ExpectColumnValuesToNotMatchRegex(column=column, regex=HIDDEN)),
+        (f"{column} is given", GIVEN, {"column": column}),
+        (f"{column} has a fit length", LENGTH, span),
+        (f"{column} holds no identifier", NO_MATCH, {"column": column, "regex": ANY_IDENTIFIER}),
+        (f"{column} hides no character", NO_MATCH, {"column": column, "regex": HIDDEN}),
     ]
 
 
-def _close(column: str, target: float) -> Any:
-    import great_expectations.expectations as gxe
-
-    return gxe.ExpectColumnValuesToBeBetween(
-        column=column, min_value=target - TOLERANCE, max_value=target + TOLERANCE
-    )
+def _close(column: str, target: float) -> dict[str, Any]:
+    return {"column": column, "min_value": target - TOLERANCE, "max_value": target + TOLERANCE}
 
 
-def _at_least(larger: str, smaller: str) -> Any:
-    import great_expectations.expectations as gxe
-
-    return gxe.ExpectColumnPairValuesAToBeGreaterThanB(column_A=larger, column_B=smaller, or_equal=True)
+def _at_least(larger: str, smaller: str) -> dict[str, Any]:
+    return {"column_A": larger, "column_B": smaller, "or_equal": True}
 
 
-def _run(tables: Mapping[str, pl.DataFrame], rules: Mapping[str, Rules], docs_folder: Path) -> dict[str, bool]:
+def _run(
+    tables: Mapping[str, pl.DataFrame], rules: Mapping[str, Rules], docs_folder: Path
+) -> dict[str, bool]:
     """Outcome of every expectation, named `table: rule`; writes the Data Docs."""
     import great_expectations as gx
-    from great_expectations.data_context.types.base import ProgressBarsConfig
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+        ProgressBarsConfig,
+    )
 
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    for site in list(context.get_site_names()):
-        context.delete_data_docs_site(site)
+    config = DataContextConfig(
+        store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
+        progress_bars=ProgressBarsConfig(globally=False),
+        analytics_enabled=False,
+    )
+    context = gx.get_context(mode="ephemeral", project_config=config)
     outcomes: dict[str, bool] = {}
     with publish_docs(docs_folder) as aside:
-        context.add_data_docs_site(site_name="release", site_config=site_config(aside))
+        context.add_data_docs_site(site_name="release", site_config=cast("Any", site_config(aside)))
         source = context.data_sources.add_pandas("published")
         for table, frame in tables.items():
             outcomes.update(_validate(context, source, table, frame, rules[table]))
@@ -230,14 +229,17 @@ def _run(tables: Mapping[str, pl.DataFrame], rules: Mapping[str, Rules], docs_fo
 
 def _validate(context: Any, source: Any, table: str, frame: pl.DataFrame, rules: Rules) -> dict[str, bool]:
     import great_expectations as gx
+    from great_expectations.expectations import core
 
-    for name, expectation in rules:
-        expectation.meta, expectation.description = {"rule": name}, f"{table}: {name}"
-    suite = context.suites.add(gx.ExpectationSuite(table, expectations=[rule for _, rule in rules]))
+    expectations = [
+        getattr(core, kind)(**arguments, meta={"rule": name}, description=f"{table}: {name}")
+        for name, kind, arguments in rules
+    ]
+    suite = context.suites.add(gx.ExpectationSuite(table, expectations=expectations))
     batch = source.add_dataframe_asset(table).add_batch_definition_whole_dataframe("release")
     definition = context.validation_definitions.add(gx.ValidationDefinition(name=table, data=batch, suite=suite))
     checkpoint = gx.Checkpoint(name=table, validation_definitions=[definition], result_format="BOOLEAN_ONLY")
     answer = context.checkpoints.add(checkpoint).run(batch_parameters={"dataframe": frame.to_pandas()})
     results = [result for run in answer.run_results.values() for result in run.results]
-    found = {f"{table}: {result.expectation_config.meta['rule']}": bool(result.success) for result in results}
-    return {f"{table}: {name}": found.get(f"{table}: {name}", False) for name, _ in rules}
+    found = {str(result.expectation_config.meta["rule"]): bool(result.success) for result in results}
+    return {f"{table}: {name}": found.get(name, False) for name, _, _ in rules}

@@ -1,8 +1,8 @@
 """What may not stand in a published string: identifiers of people and characters that hide or reorder text.
 
-The patterns mean the same in Python's `re`, in Rust's regex (Polars) and in RE2 (DuckDB), so that every gate uses
-these very ones. They are a last look at strings that have passed redaction and sharing by many users; recall on raw
-text is the business of `dagster_project.privacy`.
+The patterns mean the same in Python's `re`, in Rust's regex (Polars) and in RE2 (DuckDB), so that every gate
+uses these very ones. They are a last look at strings that have passed redaction and sharing by many users;
+recall on raw text is the business of `dagster_project.privacy`.
 """
 
 from __future__ import annotations

@@ -46,15 +46,21 @@ class Cluster(pa.DataFrameModel):
     """
 
     cluster_id: pl.String = pa.Field(
-        unique=True, str_length={"min_value": 1}, description="Id of the cluster; kept from release to release."
+        unique=True,
+        str_length={"min_value": 1},
+        description="Id of the cluster; kept from release to release.",
     )
     level: pl.UInt8 = pa.Field(description="Height in the tree: 0 is the finest level.")
-    parent_id: pl.String = pa.Field(nullable=True, description="Cluster that holds this one; null at the top.")
+    parent_id: pl.String = pa.Field(
+        nullable=True, description="Cluster that holds this one; null at the top."
+    )
     name: pl.String = pa.Field(
-        str_length={"min_value": 1, "max_value": NAME_LENGTH}, description="Short name; no two siblings share one."
+        str_length={"min_value": 1, "max_value": NAME_LENGTH},
+        description="Short name; no two siblings share one.",
     )
     summary: pl.String = pa.Field(
-        str_length={"max_value": SUMMARY_LENGTH}, description="What the conversations in the cluster are about."
+        str_length={"max_value": SUMMARY_LENGTH},
+        description="What the conversations in the cluster are about.",
     )
     users: pl.UInt32 = pa.Field(
         ge=1, description="Distinct users; all conversations without a user id count as one user."
@@ -131,7 +137,8 @@ class Cluster(pa.DataFrameModel):
 class ClusterCell(pa.DataFrameModel):
     """Clusters by language, week, model and concern band; values that may not be shown stand together as `other`.
 
-    The cells of one cluster and dimension add up to the cluster. A cluster without cells in a dimension is withheld there.
+    The cells of one cluster and dimension add up to the cluster. A cluster without cells in a dimension is
+    withheld there.
     """
 
     cluster_id: pl.String = pa.Field(description="Cluster, as in `clusters`.")
@@ -187,7 +194,9 @@ class LanguageContrast(pa.DataFrameModel):
     conversations: pl.UInt32 = pa.Field(ge=1, description="Conversations with the language in the cluster.")
     share_in_cluster: pl.Float64 = pa.Field(gt=0, le=1, description="Share of the cluster's conversations.")
     base_rate: pl.Float64 = pa.Field(gt=0, le=1, description="Share of the language in the whole release.")
-    ratio: pl.Float64 = pa.Field(gt=0, description="share_in_cluster / base_rate; 1 is as common as everywhere.")
+    ratio: pl.Float64 = pa.Field(
+        gt=0, description="share_in_cluster / base_rate; 1 is as common as everywhere."
+    )
     ci_low: pl.Float64 = pa.Field(
         ge=0, description="Lower end of the interval, three digits; users, not conversations, are the sample."
     )
@@ -218,11 +227,16 @@ class PrivacyReport(pa.DataFrameModel):
     """What the release shows, merges and withholds, and by which limits: read this before the other tables."""
 
     scope: pl.String = pa.Field(
-        str_length={"min_value": 1}, description="What the figure is about: release, thresholds, a level, a dimension."
+        str_length={"min_value": 1},
+        description="What the figure is about: release, thresholds, a level, a dimension.",
     )
     measure: pl.String = pa.Field(str_length={"min_value": 1}, description="Name of the figure.")
-    value: pl.Float64 = pa.Field(nullable=True, description="The figure; null where it is itself too small to be told.")
-    explanation: pl.String = pa.Field(str_length={"min_value": 1}, description="What the figure means, in words.")
+    value: pl.Float64 = pa.Field(
+        nullable=True, description="The figure; null where it is itself too small to be told."
+    )
+    explanation: pl.String = pa.Field(
+        str_length={"min_value": 1}, description="What the figure means, in words."
+    )
 
     class Config:
         """Exactly these columns, one row per scope and measure."""
@@ -236,7 +250,9 @@ class RunLog(pa.DataFrameModel):
 
     run_id: pl.String = pa.Field(description="Run of the pipeline that the step belonged to.")
     stage: pl.String = pa.Field(str_length={"min_value": 1}, description="Step of the pipeline.")
-    batch: pl.String = pa.Field(nullable=True, description="Batch that the step worked on; null for the whole.")
+    batch: pl.String = pa.Field(
+        nullable=True, description="Batch that the step worked on; null for the whole."
+    )
     rows_in: pl.UInt64 = pa.Field(description="Rows read.")
     rows_out: pl.UInt64 = pa.Field(description="Rows written.")
     seconds: pl.Float64 = pa.Field(ge=0, description="Wall time of the step.")
@@ -282,4 +298,6 @@ def _at_least(limits: Limits) -> pa.Check:
         enough = (pl.col("users") >= limits.min_users) & (pl.col("conversations") >= limits.min_conversations)
         return data.lazyframe.select(enough)
 
-    return pa.Check(large_enough, name="large_enough", error="fewer users or conversations than the limits allow")
+    return pa.Check(
+        large_enough, name="large_enough", error="fewer users or conversations than the limits allow"
+    )

@@ -22,7 +22,11 @@ def _texts(folder: str) -> dict[str, str]:
 def view_names() -> list[str]:
     """Names of all views, each after those it reads."""
     texts = _texts("views")
-    return list(TopologicalSorter({name: texts.keys() & set(SOURCE.findall(text)) - {name} for name, text in texts.items()}).static_order())
+    return list(
+        TopologicalSorter(
+            {name: texts.keys() & set(SOURCE.findall(text)) - {name} for name, text in texts.items()}
+        ).static_order()
+    )
 
 
 def view_statements() -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,7 +13,8 @@ from dagster_project.clustering.rows import Labels, Matrix, Rows, members_by_clu
 EXACT_CLUSTERS = 256
 INDEXED_CLUSTERS = 4_096
 # A row's nearest centroid is almost always among those nearest to its present one (k^2-means, Agustsson et al. 2017).
-NEIGHBOURS = 48
+NEIGHBOURS = 24
+CLUSTERS_PER_BLOCK = 32
 
 
 def assign(rows: Rows, centroids: Matrix, positions: NDArray[np.integer] | None = None) -> Labels:
@@ -29,7 +32,7 @@ def assign(rows: Rows, centroids: Matrix, positions: NDArray[np.integer] | None 
     return found
 
 
-def _index(centroids: Matrix):  # noqa: ANN202
+def _index(centroids: Matrix):
     """An inverted file over the centroids: each row looks at about 16 sqrt(k) of k of them."""
     import faiss
 
@@ -42,30 +45,53 @@ def _index(centroids: Matrix):  # noqa: ANN202
     return index
 
 
-def neighbour_lists(centroids: Matrix) -> NDArray[np.int64]:
-    """Each centroid's nearest centroids [k, NEIGHBOURS], itself first."""
+@dataclass(frozen=True)
+class Neighbourhoods:
+    """Clusters in blocks of similar ones, and for each block the clusters that a row of it may move to."""
+
+    nearest: NDArray[np.int64]
+    blocks: list[NDArray[np.int64]]
+    candidates: list[NDArray[np.int64]]
+
+    @classmethod
+    def of(cls, centroids: Matrix) -> Neighbourhoods:
+        """Neighbours of centroids [k, D]; blocks large enough that their products run at full speed."""
+        import faiss
+
+        count = min(NEIGHBOURS, len(centroids))
+        nearest = faiss.knn(centroids, centroids, count, metric=faiss.METRIC_INNER_PRODUCT)[1]
+        blocks = _blocks_of_similar(centroids)
+        candidates = [np.union1d(block, nearest[block].ravel()) for block in blocks]
+        return cls(nearest, blocks, candidates)
+
+    def reassign(self, rows: Rows, centroids: Matrix, labels: Labels, active: NDArray[np.bool_]) -> Labels:
+        """Labels after the rows of clusters that are active, or have an active neighbour, moved to the best candidate.
+
+        Every other row keeps its cluster: nothing near it has changed.
+        """
+        concerned = active | active[self.nearest].any(axis=1)
+        members = members_by_cluster(labels, len(centroids))
+        updated = labels.copy()
+        for block, candidates in zip(self.blocks, self.candidates, strict=True):
+            own = [members[cluster] for cluster in block if concerned[cluster]]
+            if not own:
+                continue
+            targets = centroids[candidates].T
+            for positions, part in rows.blocks(np.sort(np.concatenate(own))):
+                updated[positions] = candidates[(part @ targets).argmax(axis=1)]
+        return updated
+
+
+def _blocks_of_similar(centroids: Matrix) -> list[NDArray[np.int64]]:
+    """Centroids in about k / 32 blocks of neighbours."""
     import faiss
 
-    count = min(NEIGHBOURS, len(centroids))
-    lists = faiss.knn(centroids, centroids, count, metric=faiss.METRIC_INNER_PRODUCT)[1]
-    itself = np.arange(len(centroids))
-    # Equal centroids may list each other before themselves, or leave themselves out.
-    elsewhere = np.argmax(lists == itself[:, None], axis=1)
-    lists[itself, elsewhere] = lists[:, 0]
-    lists[:, 0] = itself
-    return lists
-
-
-def reassign_near(
-    rows: Rows, centroids: Matrix, labels: Labels, lists: NDArray[np.int64], active: NDArray[np.bool_]
-) -> Labels:
-    """Labels after the rows of `active` clusters moved to the best centroid in their cluster's neighbour list."""
-    members = members_by_cluster(labels, len(centroids))
-    updated = labels.copy()
-    for cluster in np.flatnonzero(active):
-        own = members[cluster]
-        if len(own):
-            # argmax takes the first of equals, and a list starts with the cluster itself: ties stay.
-            best = (rows.take(own) @ centroids[lists[cluster]].T).argmax(axis=1)
-            updated[own] = lists[cluster][best]
-    return updated
+    count = len(centroids) // CLUSTERS_PER_BLOCK
+    if count < 2:
+        return [np.arange(len(centroids))]
+    coarse = faiss.Kmeans(
+        centroids.shape[1], count, niter=6, seed=1, spherical=True, min_points_per_centroid=1
+    )
+    coarse.train(centroids)
+    labels = coarse.index.search(centroids, 1)[1][:, 0]
+    return [block for group in range(count) if len(block := np.flatnonzero(labels == group))]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dagster_project.clustering.assignment import EXACT_CLUSTERS, assign, neighbour_lists, reassign_near
+from dagster_project.clustering.assignment import EXACT_CLUSTERS, Neighbourhoods, assign
 from dagster_project.clustering.rows import Labels, Matrix, Rows, unit
 from dagster_project.clustering.split import split_widest
 from dagster_project.clustering.ward import cut_together, ward_tree
@@ -24,10 +24,10 @@ ROWS_PER_CLUSTER = 100
 FEWEST_CLUSTERS = 8
 # Rows of one Ward tree: its time and memory grow with the square.
 LARGEST_TREE = 5_000
-GROUP = 2_500
-PASSES = 25
+GROUP = 1_200
+PASSES = 20
 WARM_PASSES = 3
-SETTLED = 0.0005
+SETTLED = 0.001
 STILL = 1e-6
 
 
@@ -122,7 +122,7 @@ def _first_centroids(rows: Rows, k: int, random: np.random.Generator) -> tuple[L
 
 
 def _coarse_groups(rows: Rows, k: int, random: np.random.Generator) -> list[NDArray[np.int64]]:
-    """Positions of the rows in groups of about 2,500 similar ones; one group where a sample serves all clusters."""
+    """Positions of the rows in groups of about 1,200 similar ones; one group where a sample serves all clusters."""
     count = min(len(rows) // GROUP, k // 8)
     if len(rows) <= LARGEST_TREE or count < 2:
         return [np.arange(len(rows))]
@@ -139,7 +139,7 @@ def _coarse_groups(rows: Rows, k: int, random: np.random.Generator) -> list[NDAr
 def _refine(
     rows: Rows, labels: Labels, centroids: Matrix, passes: int, active: NDArray[np.bool_] | None = None
 ) -> tuple[Labels, Matrix]:
-    """Lloyd's passes until fewer than 1 row in 2,000 moves; only around `active` clusters where given."""
+    """Lloyd's passes until at most 1 row in 1,000 moves; only around `active` clusters where given."""
     k = len(centroids)
     exact = k <= EXACT_CLUSTERS and active is None
     active = np.ones(k, dtype=bool) if active is None else active
@@ -147,8 +147,7 @@ def _refine(
         if exact:
             updated = assign(rows, centroids)
         else:
-            lists = neighbour_lists(centroids)
-            updated = reassign_near(rows, centroids, labels, lists, active[lists].any(axis=1))
+            updated = Neighbourhoods.of(centroids).reassign(rows, centroids, labels, active)
         moved = updated != labels
         filled = np.bincount(updated, minlength=k) > 0
         moved_centroids = np.where(filled[:, None], rows.centroids(updated, k), centroids)

@@ -1,13 +1,13 @@
 """The attacker: what everything published tells about each count that is withheld.
 
-Written apart from the code that suppresses, from the published tables alone. It knows the tree, the size and users
-of every published cluster, every published cell, that values of a cluster add up to the cluster and children to
-their parent, and that distinct users do not add up but are bounded: no child has more than its parent, and a
-parent has no more than all its children together.
+Written apart from the code that suppresses, from the published tables alone. It knows the tree, the size and
+users of every published cluster, every published cell, that values of a cluster add up to the cluster and
+children to their parent, and that distinct users do not add up but are bounded: no child has more than its
+parent, and a parent has no more than all its children together.
 
 Two strengths: `bounds` propagates intervals along every relation until nothing changes (fast, any size);
-`programme` minimises and maximises each withheld count over all relations at once (linear programmes; small inputs).
-Source: specs/privacy_reliability.md 1.3, rule 3 (checker) and 1.4 (attack g).
+`programme` minimises and maximises each withheld count over all relations at once (linear programmes; small
+inputs). Source: specs/privacy_reliability.md 1.3, rule 3 (checker) and 1.4 (attack g).
 """
 
 from __future__ import annotations
@@ -212,8 +212,8 @@ def attack_intervals(
     overall : dimension, value, conversations, users, optional
         Published cells of the whole release, such as those behind the base rates; value `other` included.
     domains
-        All values that the attacker knows to be possible, by dimension; without it, the published ones and one
-        more that stands for all others.
+        All values that the attacker knows to be possible, by dimension; without it, the published ones and
+        one more that stands for all others.
     method
         `bounds`, `programme` (exact over all relations, small inputs) or `auto`, which chooses by size.
     with_users
@@ -242,8 +242,14 @@ def attack_intervals(
             shown = pl.concat([shown, root.select(shown.columns).cast(shown.schema)])  # type: ignore[arg-type]
         domain = (domains or {}).get(str(dimension))
         values = shown["value"].unique().sort().to_list() if domain is None else domain
-        public = Public.build(parents, totals, people, shown, values, unseen=domain is None, people_least=people_least)
-        found.append(_frame(public, _solve(public, method, with_users), nodes).with_columns(dimension=pl.lit(dimension)))
+        public = Public.build(
+            parents, totals, people, shown, values, unseen=domain is None, people_least=people_least
+        )
+        found.append(
+            _frame(public, _solve(public, method, with_users), nodes).with_columns(
+                dimension=pl.lit(dimension)
+            )
+        )
     return pl.concat(found).select(INTERVALS.keys()) if found else pl.DataFrame(schema=INTERVALS)
 
 

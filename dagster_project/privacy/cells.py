@@ -2,8 +2,8 @@
 
 The tree is walked from the root: each cluster's children by its own shown values are one two-way table
 (`privacy.tables`), so the values shown for a child are always among those shown for its parent. What has been
-decided is then attacked with everything that will be public (`privacy.attack`); a cell that still gives itself away
-takes its parent's cell with it, and the walk is repeated.
+decided is then attacked with everything that will be public (`privacy.attack`); a cell that still gives
+itself away takes its parent's cell with it, and the walk is repeated.
 """
 
 from __future__ import annotations

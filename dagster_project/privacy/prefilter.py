@@ -29,7 +29,7 @@ DISGUISE = (
     rf"|[0-9][{WIDE_BLANKS}{DASHES}][0-9]|[\U0001d400-\U0001d6ff]"
 )
 # Something written character by character; nearly always it holds a digit or an at sign.
-SPELT_OUT = r"[0-9@] {1,3}[^\s] {1,3}[^\s] {1,3}[^\s]"
+SPELT_OUT = r"[0-9] {1,3}[!-~] {1,3}[!-~] {1,3}[!-~]|@ [!-~] [!-~] "
 SPELT_RUN = re.compile(r"(?<!\w)\S(?: {1,3}\S(?!\w)){7,}")
 NUMBERS = ("CREDIT_CARD", "IBAN", "PHONE", "SSN", "NATIONAL_ID", "PASSPORT", "DRIVER_LICENCE", "BANK_ACCOUNT",
            "DATE_OF_BIRTH", "STATED_ID")  # fmt: skip
@@ -59,7 +59,7 @@ TRIGGERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "bracketed": (r"[\[({<] ?[aA][tT] ?[\])}>]|[\[(]@", ("SPELT_EMAIL",)),
     "at abroad": (r"(?i)arroba|arobase| ät |собак|равлик| آت |ऐट|艾特|アット|골뱅이| nokta ", ("SPELT_EMAIL",)),
     "mail at": (r"(?i)mail[^\n@.]{0,40} at [a-z0-9-]+\.[a-z]", ("SPELT_EMAIL",)),
-    "mention": (r"(?:^|[^A-Za-z0-9])@[A-Za-z0-9_]{3}", ("HANDLE",)),
+    "mention": (r"@[A-Za-z0-9_]{3}", ("HANDLE",)),
     "links": (r"(?i)(?:://|www[0-9]?\.)[^\s]+", ("URL", "EMAIL", "TOKEN")),
     "hosts": (r"(?i)(?:\.com/|t\.me/|wa\.me/|\.gg/|youtu\.be/|bit\.ly/|linktr\.ee/)[^\s]+", ("URL",)),
     "IPv4": (r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]", ("IP_ADDRESS",)),
@@ -67,7 +67,8 @@ TRIGGERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "hex jump": (r"[0-9A-Fa-f]::[0-9A-Fa-f]", ("IP_ADDRESS",)),
     "hex fours": (r"[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}", ("MAC_ADDRESS",)),
     "wallet": (r"(?:bc1|[13])[a-km-zA-HJ-NP-Z0-9]{25,}|0x[0-9a-fA-F]{40}", ("CRYPTO",)),
-    "secret words": (r"(?i)passw|pwd|passphrase|passcode|my pin|secret|token|api.?key|_key|bearer|private.key", ("SECRET", "TOKEN")),
+    "secret words": (r"(?i)pass[wpc]|secret|token|api.?key|bearer|private.key", ("SECRET", "TOKEN")),
+    "secret names": (r"(?i)pwd[ :=]|my pin |_key", ("SECRET", "TOKEN")),
     "tokens": (
         r"eyJ[A-Za-z0-9_-]{8}|sk-[A-Za-z0-9]|[rsp]k_|key_live|key_test|gh[pousr]_|glpat-|AKIA|ASIA|AIza|ya29\.|xox[abprse]-|hf_|npm_"
         r"|pypi-|dop_v1|SG\.[A-Za-z0-9_-]{16}|:AA[A-Za-z0-9_-]{20}|key-[0-9a-f]{8}|github_pat_", ("TOKEN",),

@@ -14,9 +14,10 @@ TOLERANCE = 1e-6
 def programme(public: Public, with_users: bool = True) -> Bounds:
     """Minimise and maximise conversations and users of every unknown cell.
 
-    Variables are the conversations x and users u of each unknown cell; (N, V) bounds come back, known cells exact.
-    Relations: values add up to their node, children to their parent, u <= x, users of a child <= of its parent <=
-    of all children together, and the users outside a node's published cells bound those of its unknown cells.
+    Variables are the conversations x and users u of each unknown cell; (N, V) bounds come back, known cells
+    exact. Relations: values add up to their node, children to their parent, u <= x, users of a child <= of
+    its parent <= of all children together, and the users outside a node's published cells bound those of its
+    unknown cells.
     """
     from scipy.optimize import linprog
 

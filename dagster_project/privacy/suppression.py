@@ -1,8 +1,9 @@
 """Merging what is too small to show: siblings of a tree, values of a cluster.
 
-A group that fails its limits is merged with others of its parent into one group `other`. Alone it would be the
-difference between the parent and the siblings that are shown, so the smallest sibling that passes is merged too,
-until `other` itself passes and holds two or more. Source: specs/privacy_reliability.md 1.3, rule 3.
+A group that fails its limits is merged with others of its parent into one group `other`. Alone it would be
+the difference between the parent and the siblings that are shown, so the smallest sibling that passes is
+merged too, until `other` itself passes and holds two or more. Source: specs/privacy_reliability.md 1.3, rule
+3.
 """
 
 from __future__ import annotations

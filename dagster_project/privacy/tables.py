@@ -1,22 +1,23 @@
 """Cell suppression in a two-way table whose margins are published: children of a cluster by values of a dimension.
 
-Rows are the children, columns the values shown for the parent plus, as last column, the parent's remainder. Every
-row total (the child's conversations) and every column total (the parent's cells) is public. A table is safe when
+Rows are the children, columns the values shown for the parent plus, as last column, the parent's remainder.
+Every row total (the child's conversations) and every column total (the parent's cells) is public. A table is
+safe when
 
-1. in each row, what is withheld is nothing, or two or more values that pass the limits together (shown as `other`);
-2. in each column, it is nothing, or two or more children whose conversations pass the limits together;
-3. each withheld cell can vary by `min_conversations` or more with all totals kept.
+1. in each row, what is withheld is nothing, or two or more values that pass the limits together (shown as
+`other`); 2. in each column, it is nothing, or two or more children whose conversations pass the limits
+together; 3. each withheld cell can vary by `min_conversations` or more with all totals kept.
 
 Rule 3 is tested from below, by amounts that can really be moved around the table (augmenting paths of a
-transportation table), so it never takes an unsafe table for safe. It always ends: with all cells of a table withheld,
-a cell can vary by the smallest of its row, its column and what the table holds besides either, and each of these
-has passed the limits.
+transportation table), so it never takes an unsafe table for safe. It always ends: with all cells of a table
+withheld, a cell can vary by the smallest of its row, its column and what the table holds besides either, and
+each of these has passed the limits.
 
-Tables of a tree do not narrow each other. The values shown for a child are among those shown for its parent, so
-below a withheld cell nothing is published about its value: any amount it could have can be spread over its
-descendants, whose own totals mention only its cluster's remainder. And within the last column, a value withheld at
-the parent can vary by what it varies there or by what the remainder can hold, whichever is less, and both are
-large enough. Source: specs/privacy_reliability.md 1.3, rule 3.
+Tables of a tree do not narrow each other. The values shown for a child are among those shown for its parent,
+so below a withheld cell nothing is published about its value: any amount it could have can be spread over its
+descendants, whose own totals mention only its cluster's remainder. And within the last column, a value
+withheld at the parent can vary by what it varies there or by what the remainder can hold, whichever is less,
+and both are large enough. Source: specs/privacy_reliability.md 1.3, rule 3.
 """
 
 from __future__ import annotations
@@ -90,8 +91,8 @@ class Table:
         hidden_values : (R,) int
             Distinct values that each row has in the last column.
         diverse : (C,) bool, optional
-            For a sensitive dimension: columns that harm nobody. Rows are then shown only if two or more groups
-            remain and the withheld group does not cover nearly all users of the row.
+            For a sensitive dimension: columns that harm nobody. Rows are then shown only if two or more
+            groups remain and the withheld group does not cover nearly all users of the row.
 
         """
         row, column, user, n = entries
@@ -186,7 +187,8 @@ class Table:
     def widths(self) -> Array:
         """Amount by which each withheld cell can surely vary with all totals kept; (R, C), zero where it is shown.
 
-        Up: conversations go from the column's other rows over columns both share to the cell. Down: the reverse.
+        Up: conversations go from the column's other rows over columns both share to the cell. Down: the
+        reverse.
         """
         hidden = ~self.shown
         amounts = self.counts * hidden
@@ -196,7 +198,9 @@ class Table:
         width = np.zeros(self.counts.shape)
         for start in range(0, wanted.size, step):
             part = wanted[start : start + step]
-            width[part] = _rise(part, hidden.astype(float), amounts) + _fall(part, hidden.astype(float), amounts)
+            width[part] = _rise(part, hidden.astype(float), amounts) + _fall(
+                part, hidden.astype(float), amounts
+            )
         return width * hidden
 
     def _smallest(self, candidates: Array, axis: int) -> Array:
@@ -216,8 +220,8 @@ class Table:
 def _rise(part: Array, link: Array, amounts: Array) -> Array:
     """Lower bound of how far cells can rise; (P, C) for the rows in `part`.
 
-    To raise (t, c), each other row r gives up its amount in column c and takes as much in columns j that both rows
-    hide, by what row t has there; no column takes more than row t can give up.
+    To raise (t, c), each other row r gives up its amount in column c and takes as much in columns j that both
+    rows hide, by what row t has there; no column takes more than row t can give up.
     """
     demand = amounts[part]  # (P, C)
     reach = (link @ demand.T).T[:, :, None] - link[None] * demand[:, None, :]  # (P, R, C)

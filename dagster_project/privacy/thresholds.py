@@ -1,6 +1,7 @@
 """Who may be counted: the smallest group that is ever released, at nodes and at cells.
 
-Source: specs/privacy_reliability.md 1.3 (rules 1 and 2); the `aei` preset carries the Economic Index's figures.
+Source: specs/privacy_reliability.md 1.3 (rules 1 and 2); the `aei` preset carries the Economic Index's
+figures.
 """
 
 from __future__ import annotations
@@ -69,7 +70,9 @@ class Thresholds:
         if self.min_merged < 2:
             raise ObservatoryError("min_merged must be at least 2: one merged group alone is no disguise")
         if self.cells.min_users > self.min_users or self.cells.min_conversations > self.min_conversations:
-            raise ObservatoryError("cells cannot ask for more than clusters do: raise min_users or min_conversations")
+            raise ObservatoryError(
+                "cells cannot ask for more than clusters do: raise min_users or min_conversations"
+            )
         values = {
             "min_users": self.nodes.min_users,
             "min_conversations": self.nodes.min_conversations,

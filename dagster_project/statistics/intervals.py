@@ -1,8 +1,9 @@
 """Intervals for shares and for ratios of shares, where the people, not their conversations, are the sample.
 
-Sources: E. B. Wilson, J. Am. Stat. Assoc. 22 (1927) 209-212 for shares; for ratios the linearised variance of a ratio
-estimator with users as ultimate clusters (K. M. Wolter, Introduction to Variance Estimation, chapter 6), on the log
-scale, with Student's t at the number of users that the counts are worth (L. Kish, Survey Sampling, 1965).
+Sources: E. B. Wilson, J. Am. Stat. Assoc. 22 (1927) 209-212 for shares; for ratios the linearised variance of
+a ratio estimator with users as ultimate clusters (K. M. Wolter, Introduction to Variance Estimation, chapter
+6), on the log scale, with Student's t at the number of users that the counts are worth (L. Kish, Survey
+Sampling, 1965).
 """
 
 from __future__ import annotations
@@ -65,7 +66,9 @@ def _plain(value: Array) -> Any:
     return value.item() if value.ndim == 0 else value
 
 
-def prevalence_ratio(cell: Array, cluster: Array, value: Array, total: Array, confidence: float = CONFIDENCE) -> Interval:
+def prevalence_ratio(
+    cell: Array, cluster: Array, value: Array, total: Array, confidence: float = CONFIDENCE
+) -> Interval:
     """How much more common a value is in a cluster than overall: (cell / cluster) / (value / total).
 
     Parameters
@@ -73,13 +76,15 @@ def prevalence_ratio(cell: Array, cluster: Array, value: Array, total: Array, co
     cell, cluster, value, total : (users,)
         Conversations of each user with the value in the cluster, in the cluster, with the value, and in all.
 
-    A user's influence on the logarithm is cell/sum - cluster/sum - value/sum + total/sum; the variance is the sum of
-    squares over users, times m / (m - 1) for the m users in the cell.
+    A user's influence on the logarithm is cell/sum - cluster/sum - value/sum + total/sum; the variance is the
+    sum of squares over users, times m / (m - 1) for the m users in the cell.
 
     """
     sums = [float(part.sum()) for part in (cell, cluster, value, total)]
     if min(sums) <= 0:
-        raise ValueError("a prevalence ratio needs conversations in the cell, the cluster, the value and overall")
+        raise ValueError(
+            "a prevalence ratio needs conversations in the cell, the cluster, the value and overall"
+        )
     influence = cell / sums[0] - cluster / sums[1] - value / sums[2] + total / sums[3]
     people = np.count_nonzero(cell)
     scale = people / (people - 1) if people > 1 else 1.0

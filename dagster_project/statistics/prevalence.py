@@ -7,7 +7,9 @@ import polars as pl
 from dagster_project.statistics.intervals import CONFIDENCE, log_ratio_interval
 
 
-def prevalence_ratios(cells: pl.DataFrame, counts: pl.DataFrame, root: int, confidence: float = CONFIDENCE) -> pl.DataFrame:
+def prevalence_ratios(
+    cells: pl.DataFrame, counts: pl.DataFrame, root: int, confidence: float = CONFIDENCE
+) -> pl.DataFrame:
     """Ratio of each cell's share in its cluster to the value's share overall, with intervals clustered by user.
 
     Parameters
@@ -21,8 +23,8 @@ def prevalence_ratios(cells: pl.DataFrame, counts: pl.DataFrame, root: int, conf
     -------
     node, value, ratio, low, high
 
-    The sum of squared influences (see `prevalence_ratio`) is expanded into ten sums of products, each a join of sparse
-    counts, so that nothing of the size users x cells is made.
+    The sum of squared influences (see `prevalence_ratio`) is expanded into ten sums of products, each a join
+    of sparse counts, so that nothing of the size users x cells is made.
 
     """
     whole = counts.filter(pl.col("node") == root)
@@ -32,7 +34,9 @@ def prevalence_ratios(cells: pl.DataFrame, counts: pl.DataFrame, root: int, conf
     c = whole.join(cells.select("value").unique(), on="value", how="semi").select("value", "user", c="n")
     d = whole.group_by("user").agg(d=pl.col("n").sum())
     joined = a.join(b, on=["node", "user"]).join(c, on=["value", "user"]).join(d, on="user")
-    own = joined.group_by("node", "value").agg(*_sums(("a",)), *_products("aa", "ab", "ac", "ad"), people=pl.len())
+    own = joined.group_by("node", "value").agg(
+        *_sums(("a",)), *_products("aa", "ab", "ac", "ad"), people=pl.len()
+    )
     by_node = b.join(d, on="user").group_by("node").agg(*_sums(("b",)), *_products("bb", "bd"))
     by_value = c.join(d, on="user").group_by("value").agg(*_sums(("c",)), *_products("cc", "cd"))
     crossed = _cross(b, c, cells)
@@ -56,14 +60,24 @@ def _cross(b: pl.DataFrame, c: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFram
 
 
 def _intervals(table: pl.DataFrame, confidence: float) -> pl.DataFrame:
-    squares = [pl.col(pair) / (pl.col(pair[0].upper()) * pl.col(pair[1].upper())) for pair in ("aa", "bb", "cc", "dd")]
+    squares = [
+        pl.col(pair) / (pl.col(pair[0].upper()) * pl.col(pair[1].upper()))
+        for pair in ("aa", "bb", "cc", "dd")
+    ]
     signs = {"ab": -2, "ac": -2, "ad": 2, "bc": 2, "bd": -2, "cd": -2}
-    mixed = [sign * pl.col(pair) / (pl.col(pair[0].upper()) * pl.col(pair[1].upper())) for pair, sign in signs.items()]
+    mixed = [
+        sign * pl.col(pair) / (pl.col(pair[0].upper()) * pl.col(pair[1].upper()))
+        for pair, sign in signs.items()
+    ]
     scale = pl.when(pl.col("people") > 1).then(pl.col("people") / (pl.col("people") - 1)).otherwise(1.0)
     known = table.sort("node", "value").with_columns(
         variance=scale * pl.sum_horizontal(*squares, *mixed),
         units=pl.col("A") ** 2 / pl.col("aa"),
         ratio=pl.col("A") / pl.col("B") / (pl.col("C") / pl.col("D")),
     )
-    found = log_ratio_interval(*(known[name].to_numpy() for name in ("ratio", "variance", "units")), confidence)
-    return known.select("node", "value", "ratio").with_columns(low=pl.Series(found.low), high=pl.Series(found.high))
+    found = log_ratio_interval(
+        *(known[name].to_numpy() for name in ("ratio", "variance", "units")), confidence
+    )
+    return known.select("node", "value", "ratio").with_columns(
+        low=pl.Series(found.low), high=pl.Series(found.high)
+    )

@@ -14,7 +14,13 @@ from dagster_project.privacy.thresholds import Thresholds
 
 BANDS = ("none", "low", "elevated", "high")
 MONDAY = date(2024, 1, 1)
-NODES = {"cluster_id": pl.String, "level": pl.UInt8, "parent_id": pl.String, "name": pl.String, "summary": pl.String}
+NODES = {
+    "cluster_id": pl.String,
+    "level": pl.UInt8,
+    "parent_id": pl.String,
+    "name": pl.String,
+    "summary": pl.String,
+}
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,12 @@ class Inputs:
 
     def without(self, user_key: str) -> Inputs:
         """The same data had one user never been there."""
-        return Inputs(self.assignments, self.nodes, self.facets.filter(pl.col("user_key").ne_missing(user_key)), self.concerns)
+        return Inputs(
+            self.assignments,
+            self.nodes,
+            self.facets.filter(pl.col("user_key").ne_missing(user_key)),
+            self.concerns,
+        )
 
     def shuffled(self, seed: int) -> Inputs:
         tables = (self.assignments, self.nodes, self.facets, self.concerns)
@@ -48,7 +59,9 @@ class Inputs:
 
     def rows(self) -> pl.DataFrame:
         """cluster_id, user, language, week, model, concern_band of each conversation."""
-        joined = self.facets.join(self.assignments, on="conversation_id").join(self.concerns, on="conversation_id")
+        joined = self.facets.join(self.assignments, on="conversation_id").join(
+            self.concerns, on="conversation_id"
+        )
         return joined.select(
             "cluster_id",
             pl.col("user_key").fill_null("?").alias("user"),
@@ -74,9 +87,13 @@ def make(
     leaf = rng.choice(len(leaves), conversations, p=rng.dirichlet(np.full(len(leaves), unevenness)))
     user = _users(rng, conversations, users)
     ids = [f"c{index:05d}" for index in range(conversations)]
-    columns = {name: _values(rng, leaf, user, len(leaves), users, values) for name in ("language", "week", "model")}
+    columns = {
+        name: _values(rng, leaf, user, len(leaves), users, values) for name in ("language", "week", "model")
+    }
     band = _values(rng, leaf, user, len(leaves), users, 4)
-    key = pl.Series("user_key", [f"u{index:04d}" for index in user]).set(pl.Series(rng.random(conversations) < unknown), None)
+    key = pl.Series("user_key", [f"u{index:04d}" for index in user]).set(
+        pl.Series(rng.random(conversations) < unknown), None
+    )
     facets = pl.DataFrame(
         {
             "conversation_id": ids,
@@ -151,5 +168,13 @@ def true_cells(inputs: Inputs, clusters: pl.DataFrame) -> pl.DataFrame:
             counted = inside.group_by(pl.col(dimension).alias("value")).agg(
                 conversations=pl.len().cast(pl.Int64), users=pl.col("user").n_unique().cast(pl.Int64)
             )
-            parts.append(counted.select(cluster_id=pl.lit(name), dimension=pl.lit(dimension), value="value", conversations="conversations", users="users"))
+            parts.append(
+                counted.select(
+                    cluster_id=pl.lit(name),
+                    dimension=pl.lit(dimension),
+                    value="value",
+                    conversations="conversations",
+                    users="users",
+                )
+            )
     return pl.concat(parts)

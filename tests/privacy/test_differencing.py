@@ -1,7 +1,8 @@
 """One user more or less: two releases that differ by a person are both releases of crowds.
 
-What remains, and is not promised: counts are exact, so who holds both releases can subtract them, and a cell that
-crosses a limit tells that somebody in it came or went. Bounds on differences between releases are a later matter.
+What remains, and is not promised: counts are exact, so who holds both releases can subtract them, and a cell
+that crosses a limit tells that somebody in it came or went. Bounds on differences between releases are a
+later matter.
 """
 
 from __future__ import annotations
@@ -19,7 +20,12 @@ KEY = ["cluster_id", "dimension", "value"]
 
 def busiest(data: Inputs, count: int) -> list[str]:
     """Users from the most to the least active, spread over the ranks."""
-    ranked = data.facets["user_key"].drop_nulls().value_counts().sort(["count", "user_key"], descending=[True, False])
+    ranked = (
+        data.facets["user_key"]
+        .drop_nulls()
+        .value_counts()
+        .sort(["count", "user_key"], descending=[True, False])
+    )
     step = max(1, ranked.height // count)
     return ranked["user_key"].gather_every(step).head(count).to_list()
 
@@ -44,7 +50,7 @@ def test_removing_a_user_only_ever_moves_crowds(seed: int) -> None:
             assert part.filter(pl.col(f"users{suffix}") < LIMITS.cells.min_users).is_empty()
             assert part.filter(pl.col(f"conversations{suffix}") < LIMITS.cells.min_conversations).is_empty()
         for table in (after.clusters, after.cluster_cells, after.language_contrasts):
-            assert table.filter((pl.col("users") < LIMITS.min_users)).is_empty()
+            assert table.filter(pl.col("users") < LIMITS.min_users).is_empty()
     assert moved > 8, "removing users must change something, or this test tests nothing"
 
 
@@ -56,7 +62,9 @@ def test_what_two_releases_share_differs_by_no_more_than_the_user(seed: int) -> 
     for user in busiest(data, 8):
         after = data.without(user).release(LIMITS)
         own = rows.filter(pl.col("user") == user)
-        both = before.clusters.join(after.clusters, on=["cluster_id", "parent_id"], nulls_equal=True, suffix="_after")
+        both = before.clusters.join(
+            after.clusters, on=["cluster_id", "parent_id"], nulls_equal=True, suffix="_after"
+        )
         named = both.filter(~pl.col("cluster_id").str.starts_with("other-"))
         lost = pl.col("conversations").cast(pl.Int64) - pl.col("conversations_after").cast(pl.Int64)
         people = pl.col("users").cast(pl.Int64) - pl.col("users_after").cast(pl.Int64)
@@ -71,11 +79,15 @@ def test_a_user_alone_in_a_cluster_is_in_no_release() -> None:
     data = make(1, 700, 90, (3, 3), 4)
     lonely = data.facets["user_key"].drop_nulls()[0]
     ids = data.facets.filter(pl.col("user_key") == lonely)["conversation_id"]
-    node = data.nodes.filter(pl.col("level") == 0).head(1).with_columns(
-        cluster_id=pl.lit("lonely"), name=pl.lit("Only mine"), summary=pl.lit("Only mine")
+    node = (
+        data.nodes.filter(pl.col("level") == 0)
+        .head(1)
+        .with_columns(cluster_id=pl.lit("lonely"), name=pl.lit("Only mine"), summary=pl.lit("Only mine"))
     )
     moved = data.assignments.with_columns(
-        cluster_id=pl.when(pl.col("conversation_id").is_in(ids.implode())).then(pl.lit("lonely")).otherwise("cluster_id")
+        cluster_id=pl.when(pl.col("conversation_id").is_in(ids.implode()))
+        .then(pl.lit("lonely"))
+        .otherwise("cluster_id")
     )
     alone = Inputs(moved, pl.concat([data.nodes, node]), data.facets, data.concerns)
     released = alone.release(LIMITS)

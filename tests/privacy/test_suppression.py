@@ -45,7 +45,9 @@ def entries(*groups: dict[str, list[int]]) -> pl.DataFrame:
         for item, counts in items.items()
         for user, n in enumerate(counts, start=1)
     ]
-    return pl.DataFrame(rows, schema={"group": pl.String, "item": pl.String, "user": pl.UInt32, "n": pl.Int64}, orient="row")
+    return pl.DataFrame(
+        rows, schema={"group": pl.String, "item": pl.String, "user": pl.UInt32, "n": pl.Int64}, orient="row"
+    )
 
 
 def failing(*items: str, group: str = "g0") -> pl.DataFrame:
@@ -63,7 +65,9 @@ def merged(counts: dict[str, list[int]], *small: str) -> tuple[set[str], bool]:
 def test_one_small_child_takes_the_smallest_sibling_along() -> None:
     counts = {"small": [1, 1], "big": [3] * 9, "bigger": [3] * 20}
     assert merged(counts, "small") == ({"small", "big"}, False)
-    reasons = dict(merge_small(entries(counts), failing("small"), LIMITS).select("item", "reason").iter_rows())
+    reasons = dict(
+        merge_small(entries(counts), failing("small"), LIMITS).select("item", "reason").iter_rows()
+    )
     assert reasons == {"small": "users", "big": COMPLEMENT}
 
 
@@ -100,7 +104,9 @@ def table_of(counts: list[list[int]], limits: Limits) -> Table:
     row, column = np.repeat(np.indices(cells.shape).reshape(2, -1), cells.ravel(), axis=1)
     user = np.arange(1, row.size + 1)
     passing = cells >= max(limits.min_users, limits.min_conversations)
-    return Table((row, column, user, np.ones(row.size, dtype=int)), passing, (cells[:, -1] > 0).astype(int), limits)
+    return Table(
+        (row, column, user, np.ones(row.size, dtype=int)), passing, (cells[:, -1] > 0).astype(int), limits
+    )
 
 
 def exact_width(counts: np.ndarray, shown: np.ndarray, cell: tuple[int, int]) -> float:
@@ -109,7 +115,9 @@ def exact_width(counts: np.ndarray, shown: np.ndarray, cell: tuple[int, int]) ->
 
     free = np.argwhere(~shown)
     rows = [(free[:, axis] == line).astype(float) for axis in (0, 1) for line in range(counts.shape[axis])]
-    totals = [(counts * ~shown).sum(axis=1 - axis)[line] for axis in (0, 1) for line in range(counts.shape[axis])]
+    totals = [
+        (counts * ~shown).sum(axis=1 - axis)[line] for axis in (0, 1) for line in range(counts.shape[axis])
+    ]
     goal = (free == cell).all(axis=1).astype(float)
     low, high = (sign * linprog(sign * goal, A_eq=rows, b_eq=totals).fun for sign in (1, -1))
     return high - low
@@ -170,7 +178,9 @@ def test_a_sensitive_row_of_one_value_is_not_shown() -> None:
 # --- the attack ---------------------------------------------------------------------------------------------
 
 
-def public_root(data: Inputs, thresholds: Thresholds, monkeypatch: pytest.MonkeyPatch) -> tuple[ReleaseTables, pl.DataFrame]:
+def public_root(
+    data: Inputs, thresholds: Thresholds, monkeypatch: pytest.MonkeyPatch
+) -> tuple[ReleaseTables, pl.DataFrame]:
     """A release, and the cells of the whole release that it was protected against."""
     seen = []
     count = release_cells.count_cells
@@ -190,7 +200,9 @@ def public_root(data: Inputs, thresholds: Thresholds, monkeypatch: pytest.Monkey
     return released, pl.concat(parts).select(schema.keys()) if parts else pl.DataFrame(schema=schema)
 
 
-def wins(data: Inputs, released: ReleaseTables, overall: pl.DataFrame, thresholds: Thresholds, method: str) -> list[str]:
+def wins(
+    data: Inputs, released: ReleaseTables, overall: pl.DataFrame, thresholds: Thresholds, method: str
+) -> list[str]:
     """Withheld cells that the attacker narrows down, by what each relation tells."""
     if released.cluster_cells.is_empty():
         return []
@@ -232,13 +244,17 @@ shared = settings(deadline=None, suppress_health_check=[HealthCheck.function_sco
 
 @settings(shared, max_examples=30)
 @given(inputs, st.sampled_from([SMALL, FLOOR]))
-def test_the_exact_attack_never_wins(monkeypatch: pytest.MonkeyPatch, data: Inputs, thresholds: Thresholds) -> None:
+def test_the_exact_attack_never_wins(
+    monkeypatch: pytest.MonkeyPatch, data: Inputs, thresholds: Thresholds
+) -> None:
     check(data, thresholds, "programme", monkeypatch)
 
 
 @settings(shared, max_examples=100)
 @given(inputs, st.sampled_from([SMALL, FLOOR]))
-def test_the_fast_attack_never_wins(monkeypatch: pytest.MonkeyPatch, data: Inputs, thresholds: Thresholds) -> None:
+def test_the_fast_attack_never_wins(
+    monkeypatch: pytest.MonkeyPatch, data: Inputs, thresholds: Thresholds
+) -> None:
     check(data, thresholds, "bounds", monkeypatch)
 
 
@@ -250,7 +266,9 @@ def test_the_attack_never_wins_on_thousands_of_tables(monkeypatch: pytest.Monkey
         if index >= 250 and time.monotonic() - start > 90:
             break
         shape = [(3,), (4,), (3, 3), (2, 4), (2, 2, 2)][int(rng.integers(5))]
-        data = make(index, int(rng.integers(20, 160)), int(rng.integers(6, 60)), shape, int(rng.integers(2, 5)))
+        data = make(
+            index, int(rng.integers(20, 160)), int(rng.integers(6, 60)), shape, int(rng.integers(2, 5))
+        )
         shown += check(data, (SMALL, FLOOR)[index % 2], "bounds" if index % 10 else "programme", monkeypatch)
     assert shown > 2500, "an attack on empty tables proves nothing"
 
@@ -300,7 +318,12 @@ def test_the_last_attack_would_repair_a_release_by_itself(monkeypatch: pytest.Mo
 
 def test_the_attack_is_exact_on_a_known_example() -> None:
     clusters = pl.DataFrame(
-        {"cluster_id": ["p", "a", "b"], "parent_id": [None, "p", "p"], "conversations": [100, 60, 40], "users": [50, 30, 30]}
+        {
+            "cluster_id": ["p", "a", "b"],
+            "parent_id": [None, "p", "p"],
+            "conversations": [100, 60, 40],
+            "users": [50, 30, 30],
+        }
     )
     cells = pl.DataFrame(
         [("p", "language", "en", 70, 40), ("p", "language", "fr", 30, 20), ("a", "language", "en", 50, 25)],
@@ -324,7 +347,9 @@ def test_the_attack_is_exact_on_a_known_example() -> None:
 def test_every_published_cluster_and_cell_is_a_crowd(data: Inputs, thresholds: Thresholds) -> None:
     released = data.release(thresholds)
     rows, behind = data.rows(), members(data, released.clusters)
-    for name, users, conversations in released.clusters.select("cluster_id", "users", "conversations").iter_rows():
+    for name, users, conversations in released.clusters.select(
+        "cluster_id", "users", "conversations"
+    ).iter_rows():
         inside = rows.filter(pl.col("cluster_id").is_in(list(behind[name])))
         assert_crowd(inside, users, conversations, thresholds.nodes)
         cells = released.cluster_cells.filter(pl.col("cluster_id") == name)

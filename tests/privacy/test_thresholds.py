@@ -48,7 +48,9 @@ def test_null_and_empty_user_ids_are_one_user() -> None:
     assert len(set(codes)) == 3
 
 
-@pytest.mark.parametrize("name", ["min_users", "min_conversations", "cell_min_users", "cell_min_conversations"])
+@pytest.mark.parametrize(
+    "name", ["min_users", "min_conversations", "cell_min_users", "cell_min_conversations"]
+)
 def test_a_minimum_under_the_floor_needs_the_flag_by_name(name: str) -> None:
     with pytest.raises(ObservatoryError, match=rf"{name}.*unsafe_below_floor=True"):
         Thresholds(**{name: 4})

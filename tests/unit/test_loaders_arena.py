@@ -100,11 +100,11 @@ def test_lmsys_has_neither_users_nor_times(tmp_path: Path) -> None:
     )
 
 
-def test_a_user_column_can_be_named(tmp_path: Path) -> None:
+def test_other_columns_can_be_named(tmp_path: Path) -> None:
     path = save(tmp_path / "w.parquet", [wildchat_row(1)])
-    assert ingest(path, "wildchat", mapping={"user": "hashed_ip"})[0]["user_key"].to_list() == [
-        key("of the row")
-    ]
+    mapping = {"user": "hashed_ip", "id": "model", "time": "turn"}
+    row = ingest(path, "wildchat", mapping=mapping)[0].row(0, named=True)
+    assert (row["user_key"], row["conversation_id"], row["started_at"]) == (key("of the row"), "gpt-4", None)
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import orjson
 import polars as pl
@@ -14,6 +15,7 @@ from assets.conversations.loaders import registry
 from assets.conversations.loaders.base import Fields, Parsed, RecordLoader
 from assets.conversations.loaders.registry import detect_format, get_loader, loader_names, register
 from dagster_project.errors import ObservatoryError
+from schemas.conversations import REASONS, Reason
 from tests.reading_support import ingest, said, spoken, write_rows
 
 
@@ -53,6 +55,12 @@ def test_the_known_formats() -> None:
     assert loader_names() == expected
     with pytest.raises(ObservatoryError, match="openai, sharegpt"):
         get_loader("nothing")
+
+
+def test_the_documentation_names_every_format_and_reason() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "data_formats.md").read_text("utf-8")
+    assert [name for name in (*loader_names(), *REASONS) if f"| `{name}` |" not in text] == []
+    assert set(REASONS) == set(get_args(Reason))
 
 
 def test_a_new_format_takes_part_in_detection(tmp_path: Path, diary: DiaryLoader) -> None:

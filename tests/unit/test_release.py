@@ -22,7 +22,13 @@ NODES = pl.DataFrame(
         ("cake", 0, "top", "Cake", "Baking cake"),
         ("trains", 0, "side", "Trains", "Going by train"),
     ],
-    schema={"cluster_id": pl.String, "level": pl.UInt8, "parent_id": pl.String, "name": pl.String, "summary": pl.String},
+    schema={
+        "cluster_id": pl.String,
+        "level": pl.UInt8,
+        "parent_id": pl.String,
+        "name": pl.String,
+        "summary": pl.String,
+    },
     orient="row",
 )
 Row = tuple[str, str | None, str, int | None, str | None, str]
@@ -31,10 +37,15 @@ Row = tuple[str, str | None, str, int | None, str | None, str]
 def rows(cluster: str, count: int, *, users: int | None = None, language: str = "en", week: int | None = 0,
          model: str | None = "m-1", band: str = "none", prefix: str = "u") -> list[Row]:  # fmt: skip
     """Conversations of one cluster, spread evenly over users."""
-    return [(cluster, f"{prefix}{index % (users or count)}", language, week, model, band) for index in range(count)]
+    return [
+        (cluster, f"{prefix}{index % (users or count)}", language, week, model, band)
+        for index in range(count)
+    ]
 
 
-def release(*groups: list[Row], nodes: pl.DataFrame = NODES, thresholds: Thresholds = LIMITS, extra: int = 0) -> ReleaseTables:
+def release(
+    *groups: list[Row], nodes: pl.DataFrame = NODES, thresholds: Thresholds = LIMITS, extra: int = 0
+) -> ReleaseTables:
     data = [row for group in groups for row in group]
     ids = [f"c{index}" for index in range(len(data) + extra)]
     clusters, users, languages, weeks, models, bands = (list(column) for column in zip(*data, strict=True))
@@ -43,7 +54,8 @@ def release(*groups: list[Row], nodes: pl.DataFrame = NODES, thresholds: Thresho
             "conversation_id": ids,
             "user_key": users + ["x"] * extra,
             "language": languages + ["en"] * extra,
-            "week": [None if week is None else date(2024, 1, 1) + timedelta(weeks=week) for week in weeks] + [None] * extra,
+            "week": [None if week is None else date(2024, 1, 1) + timedelta(weeks=week) for week in weeks]
+            + [None] * extra,
             "model": models + [None] * extra,
         },
         schema_overrides={"user_key": pl.String, "model": pl.String, "week": pl.Date},
@@ -75,14 +87,26 @@ def ids(released: ReleaseTables) -> set[str]:
 
 
 def cells(released: ReleaseTables, cluster: str, dimension: str) -> dict[str, int]:
-    part = released.cluster_cells.filter((pl.col("cluster_id") == cluster) & (pl.col("dimension") == dimension))
+    part = released.cluster_cells.filter(
+        (pl.col("cluster_id") == cluster) & (pl.col("dimension") == dimension)
+    )
     return dict(part.select("value", "conversations").iter_rows())
 
 
 def test_everything_large_is_published_with_exact_counts() -> None:
     released = release(*plain())
-    counts = {row[0]: row[1:] for row in released.clusters.select("cluster_id", "users", "conversations").iter_rows()}
-    assert counts == {"top": (30, 75), "side": (40, 40), "bread": (30, 30), "soup": (25, 25), "cake": (20, 20), "trains": (40, 40)}
+    counts = {
+        row[0]: row[1:]
+        for row in released.clusters.select("cluster_id", "users", "conversations").iter_rows()
+    }
+    assert counts == {
+        "top": (30, 75),
+        "side": (40, 40),
+        "bread": (30, 30),
+        "soup": (25, 25),
+        "cake": (20, 20),
+        "trains": (40, 40),
+    }
     shares = dict(released.clusters.select("cluster_id", "share").iter_rows())
     assert shares["top"] == 75 / 115
     assert released.clusters["reader"].unique().to_list() == ["extractive-1"]
@@ -113,7 +137,12 @@ def test_a_small_cluster_goes_into_other_with_its_smallest_sibling() -> None:
     released = release(rows("bread", 30), rows("soup", 25), rows("cake", 3), rows("trains", 40))
     assert ids(released) == {"top", "side", "bread", "other-top", "trains"}
     other = released.clusters.row(by_predicate=pl.col("cluster_id") == "other-top", named=True)
-    assert (other["name"], other["level"], other["parent_id"], other["conversations"]) == ("Other", 0, "top", 28)
+    assert (other["name"], other["level"], other["parent_id"], other["conversations"]) == (
+        "Other",
+        0,
+        "top",
+        28,
+    )
     assert report(released, "level 0", "clusters_withheld_users") == 1
     assert report(released, "level 0", "clusters_withheld_complement") == 1
     assert report(released, "level 0", "conversations_unnamed") == 28
@@ -121,7 +150,9 @@ def test_a_small_cluster_goes_into_other_with_its_smallest_sibling() -> None:
 
 
 def test_other_gets_another_name_where_a_sibling_has_it() -> None:
-    named = NODES.with_columns(name=pl.when(pl.col("cluster_id") == "bread").then(pl.lit("OTHER")).otherwise("name"))
+    named = NODES.with_columns(
+        name=pl.when(pl.col("cluster_id") == "bread").then(pl.lit("OTHER")).otherwise("name")
+    )
     released = release(rows("bread", 30), rows("soup", 25), rows("cake", 3), rows("trains", 40), nodes=named)
     names = released.clusters.filter(pl.col("parent_id") == "top")["name"].str.to_lowercase()
     assert names.n_unique() == names.len() == 2
@@ -199,9 +230,16 @@ def test_small_values_stand_together_as_other() -> None:
 
 def test_one_small_value_takes_a_large_one_along() -> None:
     small = rows("trains", 30, language="fr", prefix="f") + rows("trains", 4, language="de", prefix="d")
-    released = release(*plain(), small, rows("bread", 20, language="fr", prefix="f"), rows("bread", 9, language="de", prefix="d"))
+    released = release(
+        *plain(),
+        small,
+        rows("bread", 20, language="fr", prefix="f"),
+        rows("bread", 9, language="de", prefix="d"),
+    )
     assert cells(released, "side", "language") == {"en": 40, "other": 34}
-    assert cells(released, "top", "language") == {"en": 75, "other": 29}, "the other side must not give it away"
+    assert cells(released, "top", "language") == {"en": 75, "other": 29}, (
+        "the other side must not give it away"
+    )
 
 
 def test_values_unknown_unfit_or_named_other_are_not_shown_as_they_are() -> None:
@@ -214,12 +252,19 @@ def test_values_unknown_unfit_or_named_other_are_not_shown_as_they_are() -> None
         *rows("trains", 2, model="rare", prefix="f"),
     ]
     released = release(*plain(), model)
-    assert cells(released, "side", "model") == {"gpt-4o-2024-08-06": 10, "m-1": 40, "other": 32, "unknown": 10}
+    assert cells(released, "side", "model") == {
+        "gpt-4o-2024-08-06": 10,
+        "m-1": 40,
+        "other": 32,
+        "unknown": 10,
+    }
     assert set(cells(released, "side", "week")) == {"2024-01-01", "unknown"}
 
 
 def test_names_lose_hidden_characters() -> None:
-    dressed = NODES.with_columns(name=pl.concat_str(pl.lit("\u202e"), "name", pl.lit("\u200b \n one ")), summary=pl.lit("\x07"))
+    dressed = NODES.with_columns(
+        name=pl.concat_str(pl.lit("\u202e"), "name", pl.lit("\u200b \n one ")), summary=pl.lit("\x07")
+    )
     names = release(*plain(), nodes=dressed).clusters
     assert set(names["name"]) == {f"{name} one" for name in NODES["name"]}
     assert set(names["summary"]) == {""}
@@ -240,7 +285,9 @@ def test_contrasts_are_only_about_published_cells() -> None:
     shown = contrasts.join(language, left_on=[*keys, "language"], right_on=[*keys, "value"], how="semi")
     assert shown.height == contrasts.height > 0
     assert set(contrasts["language"]) == {"en", "fr"}
-    side = contrasts.row(by_predicate=(pl.col("cluster_id") == "side") & (pl.col("language") == "fr"), named=True)
+    side = contrasts.row(
+        by_predicate=(pl.col("cluster_id") == "side") & (pl.col("language") == "fr"), named=True
+    )
     assert side["share_in_cluster"] == 30 / 80
     assert side["base_rate"] == 70 / 195
     assert side["ratio"] == pytest.approx((30 / 80) / (70 / 195))
@@ -281,11 +328,15 @@ def test_input_that_does_not_fit_together_is_refused() -> None:
         release(rows("nowhere", 20))
     with pytest.raises(ObservatoryError, match="cluster again"):
         release(*plain(), nodes=NODES.filter(pl.col("cluster_id") != "top"))
-    circle = NODES.with_columns(parent_id=pl.when(pl.col("cluster_id") == "top").then(pl.lit("top")).otherwise("parent_id"))
+    circle = NODES.with_columns(
+        parent_id=pl.when(pl.col("cluster_id") == "top").then(pl.lit("top")).otherwise("parent_id")
+    )
     with pytest.raises(ObservatoryError, match="circle"):
         release(*plain(), nodes=circle)
     twice = pl.DataFrame({"conversation_id": ["a", "a"], "cluster_id": ["bread", "soup"]})
-    facets = pl.DataFrame({"conversation_id": ["a"], "user_key": ["u"], "language": ["en"], "week": [None], "model": ["m"]})
+    facets = pl.DataFrame(
+        {"conversation_id": ["a"], "user_key": ["u"], "language": ["en"], "week": [None], "model": ["m"]}
+    )
     concerns = pl.DataFrame({"conversation_id": ["a"], "concern_band": ["none"]})
     with pytest.raises(ObservatoryError, match="twice"):
         release_tables(twice, NODES, facets, concerns, thresholds=LIMITS, reader="r", embedder="e", namer="n")

@@ -89,7 +89,11 @@ def test_many_ratios_at_once_equal_one_by_one() -> None:
     node, value = rng.integers(1, 5, size), rng.choice(list("abc"), size)
     rows = pl.DataFrame({"node": node, "value": value, "user": user})
     inner = rows.group_by("node", "value", "user").agg(n=pl.len().cast(pl.Int64))
-    whole = rows.group_by("value", "user").agg(n=pl.len().cast(pl.Int64)).with_columns(node=pl.lit(0, dtype=pl.Int64))
+    whole = (
+        rows.group_by("value", "user")
+        .agg(n=pl.len().cast(pl.Int64))
+        .with_columns(node=pl.lit(0, dtype=pl.Int64))
+    )
     counts = pl.concat([inner, whole.select(inner.columns)])
     cells = pl.DataFrame({"node": [1, 1, 3], "value": ["a", "c", "b"]})
     found = prevalence_ratios(cells, counts, 0)

@@ -14,7 +14,7 @@ import polars as pl
 from assets.clio.reader.text import drop_invisible, one_line, strip_markup, user_texts
 
 UNKNOWN = "und"
-# Accuracy is flat from 300 characters on; what a person asks stands before what they paste.
+# Nothing is gained past 300 characters; what a person asks stands before what they paste.
 MAX_CHARACTERS = 500
 # Markup is removed before the cut, so the slice that is cleaned must be longer than the one that is read.
 READ_AHEAD = 4 * MAX_CHARACTERS

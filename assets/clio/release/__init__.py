@@ -1,7 +1,8 @@
 """What of the clusters may be published, decided from counts of users; pure, no Dagster.
 
 `release_tables` takes the restricted tables and returns the four published ones. Who counts is decided in
-`dagster_project.privacy`; the modules here bring the tables into shape: `tree` (clusters), `cells`, `contrasts`, `report`.
+`dagster_project.privacy`; the modules here bring the tables into shape: `tree` (clusters), `cells`,
+`contrasts`, `report`.
 """
 
 from __future__ import annotations
@@ -87,8 +88,12 @@ def _conversations(assignments: pl.DataFrame, facets: pl.DataFrame, concerns: pl
     """One row per clustered conversation: cluster_id, user, language, week, model, concern_band."""
     for name, frame in {"cluster_assignments": assignments, "facets": facets, "concerns": concerns}.items():
         if frame["conversation_id"].is_duplicated().any():
-            raise ObservatoryError(f"{name} holds a conversation twice; restrict it to current conversations first")
-    read = facets.select("conversation_id", "user_key", "language", "week", "model").with_columns(user_codes())
+            raise ObservatoryError(
+                f"{name} holds a conversation twice; restrict it to current conversations first"
+            )
+    read = facets.select("conversation_id", "user_key", "language", "week", "model").with_columns(
+        user_codes()
+    )
     return (
         read.drop("user_key")
         .join(assignments.select("conversation_id", "cluster_id"), on="conversation_id")

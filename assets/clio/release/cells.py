@@ -46,7 +46,9 @@ def count_cells(conversations: pl.DataFrame, tree: Tree, thresholds: Thresholds,
 def _entries(conversations: pl.DataFrame, tree: Tree, dimension: str) -> pl.DataFrame:
     """node, value, user, n: conversations of each user in each cell of every published cluster."""
     label = pl.col(dimension).dt.strftime("%Y-%m-%d") if dimension == "week" else pl.col(dimension)
-    values = conversations.select(pl.col(dimension).unique()).with_columns(label.cast(pl.String).alias("value"))
+    values = conversations.select(pl.col(dimension).unique()).with_columns(
+        label.cast(pl.String).alias("value")
+    )
     values = values.with_columns(clean_value("value", OTHER, UNKNOWN.get(dimension, "unknown")))
     base = conversations.group_by("cluster_id", dimension, "user").agg(n=pl.len().cast(pl.Int64))
     coded = base.join(values, on=dimension, nulls_equal=True).drop(dimension)
@@ -72,4 +74,6 @@ def cell_table(tree: Tree, cells: Cells) -> pl.DataFrame:
 
 def _no_cells(tree: Tree) -> pl.DataFrame:
     words = pl.lit(None, dtype=pl.String)
-    return tree.totals.clear().with_columns(dimension=words, value=words, users=pl.lit(0), conversations=pl.lit(0))
+    return tree.totals.clear().with_columns(
+        dimension=words, value=words, users=pl.lit(0), conversations=pl.lit(0)
+    )

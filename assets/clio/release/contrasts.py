@@ -17,8 +17,8 @@ DIGITS = 3
 def contrast_table(tree: Tree, cells: Cells) -> pl.DataFrame:
     """The published `language_contrasts`: only cells that are shown, for languages whose base rate is shown.
 
-    Ratios follow from published counts. The ends of the interval also depend on how users are spread, so they are
-    rounded to three digits.
+    Ratios follow from published counts. The ends of the interval also depend on how users are spread, so they
+    are rounded to three digits.
     """
     if tree.empty:
         return _shape(tree.totals.clear().with_columns(**_nothing()))

@@ -23,11 +23,13 @@ class Tree:
     """Published clusters, and what became of all others.
 
     nodes : node, parent, cluster_id, parent_id, level, name, summary, users, conversations
-        Breadth first, children of one node contiguous; row 0 is the whole release. Empty where nothing may be shown.
+        Breadth first, children of one node contiguous; row 0 is the whole release. Empty where nothing may be
+        shown.
     members : cluster_id (base), node
         Every published node that a base cluster's conversations count for, node 0 included.
     fates : cluster_id, level, reason
-        Clusters that are not shown; `complement` merged to protect a sibling, `closed` under one that is not shown.
+        Clusters that are not shown; `complement` merged to protect a sibling, `closed` under one that is not
+        shown.
     considered : level, clusters
         How many clusters with conversations each level had.
     """
@@ -50,7 +52,9 @@ class Tree:
     @property
     def totals(self) -> pl.DataFrame:
         """node, cluster_id, level, cluster_conversations of every published cluster (not of the whole release)."""
-        return self.nodes.slice(1).select("node", "cluster_id", "level", cluster_conversations="conversations")
+        return self.nodes.slice(1).select(
+            "node", "cluster_id", "level", cluster_conversations="conversations"
+        )
 
 
 def grow_tree(conversations: pl.DataFrame, nodes: pl.DataFrame, thresholds: Thresholds) -> Tree:
@@ -75,15 +79,21 @@ def _paths(bases: pl.DataFrame, nodes: pl.DataFrame) -> pl.DataFrame:
     """Every base cluster with itself and all that hold it. Out: base, cluster_id."""
     links = nodes.select("cluster_id", "parent_id")
     step = bases.select(base="cluster_id", cluster_id="cluster_id")
-    orphans = links.join(links.select(parent_id="cluster_id"), on="parent_id", how="anti").drop_nulls("parent_id")
+    orphans = links.join(links.select(parent_id="cluster_id"), on="parent_id", how="anti").drop_nulls(
+        "parent_id"
+    )
     if orphans.height or step.join(links, on="cluster_id", how="anti").height:
-        raise ObservatoryError("cluster_nodes lacks clusters that are assigned to or named as parents; cluster again")
+        raise ObservatoryError(
+            "cluster_nodes lacks clusters that are assigned to or named as parents; cluster again"
+        )
     found = []
     for _ in range(nodes["level"].n_unique() + 1):
         if step.is_empty():
             return pl.concat(found)
         found.append(step)
-        step = step.join(links, on="cluster_id").drop_nulls("parent_id").select("base", cluster_id="parent_id")
+        step = (
+            step.join(links, on="cluster_id").drop_nulls("parent_id").select("base", cluster_id="parent_id")
+        )
     raise ObservatoryError("the parents in cluster_nodes run in a circle or skip the top; cluster again")
 
 
@@ -129,16 +139,23 @@ def _assemble(
     kept = shown.rename({"item": "cluster_id"}).join(
         nodes.select("cluster_id", "level", name=clean("name"), summary=clean("summary")), on="cluster_id"
     )
-    kept = kept.with_columns(pl.when(pl.col("name") == "").then(pl.lit("Unnamed")).otherwise("name").alias("name"))
+    kept = kept.with_columns(
+        pl.when(pl.col("name") == "").then(pl.lit("Unnamed")).otherwise("name").alias("name")
+    )
     rest = _other_nodes(others, kept, nodes)
     numbered = _number(pl.concat([kept.select(rest.columns), rest]))
     base = paths.join(
         pl.concat(
-            [shown.select(cluster_id="item", place="item"), others.select(cluster_id="item", place=_other_id("group"))]
+            [
+                shown.select(cluster_id="item", place="item"),
+                others.select(cluster_id="item", place=_other_id("group")),
+            ]
         ),
         on="cluster_id",
     )
-    members = base.join(numbered.select("node", place="cluster_id"), on="place").select("base", "node").unique()
+    members = (
+        base.join(numbered.select("node", place="cluster_id"), on="place").select("base", "node").unique()
+    )
     root = paths.select("base").unique().with_columns(node=pl.lit(0, dtype=members.schema["node"]))
     members = pl.concat([root, members]).rename({"base": "cluster_id"})
     sizes = _sizes(counted, others)
@@ -161,18 +178,28 @@ def _other_nodes(others: pl.DataFrame, kept: pl.DataFrame, nodes: pl.DataFrame) 
     made = levels.group_by("group").agg(pl.col("level").max()).join(taken.unique(), on="group", how="left")
     name = pl.when(pl.col("taken")).then(pl.lit(OTHER_FALLBACK)).otherwise(pl.lit(OTHER_NAME))
     return made.select(
-        "group", _other_id("group").alias("cluster_id"), "level", name.alias("name"), summary=pl.lit(OTHER_SUMMARY)
+        "group",
+        _other_id("group").alias("cluster_id"),
+        "level",
+        name.alias("name"),
+        summary=pl.lit(OTHER_SUMMARY),
     )
 
 
 def _number(clusters: pl.DataFrame) -> pl.DataFrame:
     """Number clusters breadth first, below row 0 for the whole release; adds node, parent, parent_id."""
     schema = {"node": pl.UInt32, "parent": pl.UInt32, **clusters.schema}
-    layer = pl.DataFrame({"node": [0], "parent": [None], "cluster_id": [TOP]}, schema_overrides={"node": pl.UInt32})
+    layer = pl.DataFrame(
+        {"node": [0], "parent": [None], "cluster_id": [TOP]}, schema_overrides={"node": pl.UInt32}
+    )
     layers, following = [layer], 1
     while layer.height:
         above = layer.select(parent="node", group="cluster_id")
-        layer = clusters.join(above, on="group").sort("parent", "cluster_id").with_row_index("node", offset=following)
+        layer = (
+            clusters.join(above, on="group")
+            .sort("parent", "cluster_id")
+            .with_row_index("node", offset=following)
+        )
         following += layer.height
         layers.append(layer)
     table = pl.concat(layers, how="diagonal_relaxed").select(schema.keys())
@@ -182,7 +209,11 @@ def _number(clusters: pl.DataFrame) -> pl.DataFrame:
 def _sizes(counted: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
     """Users and conversations of every published node."""
     merged = counted.join(others.select(cluster_id="item", group="group"), on="cluster_id")
-    merged = merged.with_columns(cluster_id=_other_id("group")).group_by("cluster_id", "user").agg(pl.col("n").sum())
+    merged = (
+        merged.with_columns(cluster_id=_other_id("group"))
+        .group_by("cluster_id", "user")
+        .agg(pl.col("n").sum())
+    )
     both = pl.concat([counted, merged.select(counted.columns)])
     return measure(both, "cluster_id").select("cluster_id", "users", "conversations")
 
@@ -209,10 +240,7 @@ def _nothing(nodes: pl.DataFrame) -> Tree:
 
 def cluster_table(tree: Tree, makers: dict[str, str]) -> pl.DataFrame:
     """The published `clusters`, largest level first. `makers`: reader, embedder, namer."""
-    if tree.empty:
-        total = 1
-    else:
-        total = tree.nodes["conversations"][0]
+    total = 1 if tree.empty else tree.nodes["conversations"][0]
     return (
         tree.nodes.slice(1)
         .select(

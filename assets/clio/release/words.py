@@ -19,4 +19,6 @@ def clean_value(column: str, other: str, unknown: str = "unknown") -> pl.Expr:
     """A short value: cleaned; `unknown` where null or empty; `other` where long or carrying an identifier."""
     value = clean(column)
     unfit = (value.str.len_chars() > LONGEST_VALUE) | value.str.contains(ANY_IDENTIFIER)
-    return pl.when(unfit).then(pl.lit(other)).otherwise(value.replace("", None)).fill_null(unknown).alias(column)
+    return (
+        pl.when(unfit).then(pl.lit(other)).otherwise(value.replace("", None)).fill_null(unknown).alias(column)
+    )

@@ -33,17 +33,25 @@ class WildChatLoader(RecordLoader):
         require_user(roles)
         first = next((turn for turn in turns or [] if turn.get("role") == "user"), {})
         ended = record.get("timestamp")
-        found: dict[str, Any] = fields.envelope(record) | {
-            "started": first.get("timestamp") or ended,
+        usual = {
+            "id": record.get("conversation_hash") or record.get("conversation_id"),
+            "user": first.get("hashed_ip") or record.get("hashed_ip"),
+            "time": first.get("timestamp") or ended,
             "updated": ended,
-            "metadata": as_metadata({"language": record.get("language")}),
         }
-        found["conversation_id"] = as_name(record.get("conversation_hash")) or found["conversation_id"]
-        if "user" not in fields.mapping:
-            found["user"] = as_name(first.get("hashed_ip")) or as_name(record.get("hashed_ip"))
-        if "time" in fields.mapping:
-            found["started"] = fields.get(record, "time")
-        return Parsed(byte_offset, line, roles, contents, **found)
+        found = {field: fields.unless_mapped(record, field, value) for field, value in usual.items()}
+        return Parsed(
+            byte_offset,
+            line,
+            roles,
+            contents,
+            as_name(found["id"]),
+            as_name(found["user"]),
+            found["time"],
+            found["updated"],
+            fields.text(record, "model"),
+            as_metadata({"language": record.get("language")}),
+        )
 
 
 class LmsysLoader(RecordLoader):

@@ -78,6 +78,10 @@ class Fields:
                 return value
         return None
 
+    def unless_mapped(self, record: Mapping[str, Any], field: str, usual: Any) -> Any:
+        """What a format itself says of a field, unless the mapping names a column for it."""
+        return self.get(record, field) if field in self.mapping else usual
+
     def text(self, record: Mapping[str, Any], field: str) -> str | None:
         """A field that names something: a string or an integer. Raises UnreadableError on another type."""
         return as_name(self.get(record, field))

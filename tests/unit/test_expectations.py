@@ -1,0 +1,192 @@
+"""Schemas and the Great Expectations suite: a sound release passes, each planted fault fails, no value gets out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+from published_sample import LIMITS, published
+
+from schemas.expectations import SUITES, validate_published
+from schemas.published import MODELS, published_schemas
+
+FRAMES = published()
+SECRET = "jo.secret@example.org"
+
+
+Change = Callable[[pl.DataFrame], pl.DataFrame]
+
+
+def first(**values: object) -> Change:
+    """Change columns of the first row only."""
+
+    def change(frame: pl.DataFrame) -> pl.DataFrame:
+        row = pl.int_range(pl.len()) == 0
+        return frame.with_columns(
+            pl.when(row).then(pl.lit(value, dtype=frame.schema[name])).otherwise(pl.col(name)).alias(name)
+            for name, value in values.items()
+        )
+
+    return change
+
+
+STATED = pl.col("scope") == "thresholds"
+FAULTS: list[tuple[str, Change, str]] = [
+    ("clusters", first(users=4), "enough users"),
+    ("clusters", first(conversations=7), "enough conversations"),
+    ("clusters", first(users=8888777), "no more users than conversations"),
+    ("clusters", first(conversations=8888777), "children add up to their parent"),
+    ("clusters", first(name=f"write to {SECRET}"), "name holds no identifier"),
+    ("clusters", first(summary="card 4111 1111 1111 1111"), "summary holds no identifier"),
+    ("clusters", first(name=""), "name has a fit length"),
+    ("clusters", first(name="x" * 200), "name has a fit length"),
+    ("clusters", first(name="a\u202eb"), "name hides no character"),
+    ("clusters", first(share=0.9), "shares of the top sum to one"),
+    ("clusters", lambda frame: frame.with_columns(name=pl.lit("Same")), "siblings have different names"),
+    ("clusters", lambda frame: frame.with_columns(cluster_id=pl.lit("same")), "cluster_id is unique"),
+    (
+        "clusters",
+        lambda frame: frame.filter(pl.col("cluster_id") != "m0"),
+        "parents exist, at a higher level",
+    ),
+    ("cluster_cells", first(users=4), "enough users"),
+    ("cluster_cells", first(conversations=7), "enough conversations"),
+    ("cluster_cells", lambda frame: frame.slice(1), "cells add up to their cluster"),
+    ("cluster_cells", first(cluster_id="nowhere"), "cells add up to their cluster"),
+    ("cluster_cells", first(dimension="country"), "dimension is known"),
+    ("cluster_cells", first(value=SECRET), "value holds no identifier"),
+    ("cluster_cells", lambda frame: pl.concat([frame, frame.head(1)]), "one row per cell"),
+    ("language_contrasts", first(users=4), "enough users"),
+    ("language_contrasts", first(ratio=50.0), "ratio follows from the shares"),
+    ("language_contrasts", first(ci_low=50.0), "interval holds the ratio from below"),
+    ("language_contrasts", first(ci_high=0.001), "interval holds the ratio from above"),
+    ("privacy_report", first(explanation=f"about {SECRET}"), "explanation holds no identifier"),
+    ("run_log", first(seconds=-1.0), "seconds are not negative"),
+]
+
+
+def test_a_sound_release_passes_and_leaves_pages(tmp_path: Path) -> None:
+    result = validate_published(FRAMES, tmp_path / "docs")
+    assert (result.success, result.failed) == (True, ())
+    assert (tmp_path / "docs" / "index.html").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["docs"], "nothing is left beside the site"
+    assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "docs").rglob("*"))
+
+
+def rounds() -> list[list[tuple[str, Change, str]]]:
+    """Faults in rounds with at most one fault a table, since one validation takes a while."""
+    by_table = [[fault for fault in FAULTS if fault[0] == table] for table in SUITES]
+    return [
+        [faults[index] for faults in by_table if index < len(faults)]
+        for index in range(max(map(len, by_table)))
+    ]
+
+
+@pytest.mark.parametrize("faults", rounds(), ids=[faults[0][2] for faults in rounds()])
+def test_each_fault_fails_by_name_and_by_name_only(
+    tmp_path: Path, faults: list[tuple[str, Change, str]]
+) -> None:
+    broken = {table: change(FRAMES[table]) for table, change, _ in faults}
+    result = validate_published(FRAMES | broken, tmp_path / "docs")
+    assert not result.success
+    assert {f"{table}: {rule}" for table, _, rule in faults} <= set(result.failed)
+    written = b"".join(path.read_bytes() for path in (tmp_path / "docs").rglob("*") if path.is_file())
+    for told in (SECRET, "8888777", "4111 1111"):
+        assert told.encode() not in written
+        assert told not in str(result)
+
+
+def test_pages_hold_no_row_and_load_nothing_from_elsewhere(tmp_path: Path) -> None:
+    validate_published(FRAMES, tmp_path / "docs")
+    pages = list((tmp_path / "docs").rglob("*.html"))
+    assert len(pages) == 1 + 2 * len(SUITES)
+    text = "\n".join(
+        path.read_text() for path in (tmp_path / "docs").rglob("*") if path.suffix in {".html", ".css"}
+    )
+    assert not any(name in text for name in FRAMES["clusters"]["name"])
+    assert not any(f">{name}<" in text for name in FRAMES["clusters"]["cluster_id"])
+    assert "http://" not in text and "https://" not in text
+    assert "<script" not in text
+    assert all("Content-Security-Policy" in page.read_text() for page in pages)
+
+
+def test_an_older_site_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "old.html").write_text("old")
+    validate_published(FRAMES, tmp_path / "docs")
+    assert not (tmp_path / "docs" / "old.html").exists()
+
+
+def test_missing_tables_or_limits_fail(tmp_path: Path) -> None:
+    parts = {name: frame for name, frame in FRAMES.items() if name != "cluster_cells"}
+    assert validate_published(parts, tmp_path).failed == ("cluster_cells: is published",)
+    report = FRAMES["privacy_report"].filter(~(STATED & (pl.col("measure") == "min_users")))
+    assert validate_published(FRAMES | {"privacy_report": report}, tmp_path).failed == (
+        "privacy_report: states min_users",
+    )
+
+
+def test_a_report_cannot_lower_the_floor_in_silence(tmp_path: Path) -> None:
+    low = FRAMES["privacy_report"].with_columns(
+        value=pl.when(STATED & pl.col("measure").is_in(["min_users", "min_conversations"]))
+        .then(1.0)
+        .otherwise("value")
+    )
+    small = FRAMES | {"clusters": first(users=4)(FRAMES["clusters"]), "privacy_report": low}
+    assert "clusters: enough users" in validate_published(small, tmp_path / "docs").failed
+    unsafe = low.with_columns(
+        value=pl.when(pl.col("measure") == "unsafe_below_floor").then(1.0).otherwise("value")
+    )
+    assert (
+        "clusters: enough users"
+        not in validate_published(small | {"privacy_report": unsafe}, tmp_path / "docs").failed
+    )
+
+
+def test_the_run_log_may_come_later_and_an_empty_release_passes(tmp_path: Path) -> None:
+    parts = {name: frame for name, frame in FRAMES.items() if name != "run_log"}
+    assert validate_published(parts, tmp_path / "docs").success
+    empty = {name: frame.clear() for name, frame in parts.items()} | {
+        "privacy_report": parts["privacy_report"]
+    }
+    assert validate_published(empty, tmp_path / "docs").success
+
+
+SCHEMA_FAULTS = [
+    ("clusters", first(name="a\u202eb"), "strings_are_visible"),
+    ("clusters", first(name=f"write to {SECRET}"), "strings_name_nobody"),
+    ("clusters", first(name="x" * 200), "str_length"),
+    ("clusters", first(share=0.9), "shares_of_the_top_sum_to_one"),
+    ("clusters", first(conversations=8888777), "children_add_up"),
+    ("clusters", first(users=8888777), "fewer_users_than_conversations"),
+    ("clusters", lambda frame: frame.filter(pl.col("cluster_id") != "m0"), "parent_exists"),
+    ("clusters", lambda frame: frame.with_columns(name=pl.lit("Same")), "sibling_names_differ"),
+    ("clusters", first(users=4), "large_enough"),
+    ("cluster_cells", lambda frame: frame.slice(1), "shares_sum_to_one"),
+    ("cluster_cells", first(value="a\u200bb"), "strings_are_visible"),
+    ("cluster_cells", first(value=SECRET), "strings_name_nobody"),
+    ("cluster_cells", first(dimension="country"), "isin"),
+    ("cluster_cells", first(conversations=7), "large_enough"),
+    ("language_contrasts", first(ratio=50.0), "ratio_is_of_the_shares"),
+    ("language_contrasts", first(ci_low=50.0), "interval_holds_the_ratio"),
+    ("run_log", first(stage="a\u200bb"), "strings_are_visible"),
+]
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "rule"), SCHEMA_FAULTS, ids=[f"{table}-{rule}" for table, _, rule in SCHEMA_FAULTS]
+)
+def test_each_fault_breaks_its_schema(table: str, change: Change, rule: str) -> None:
+    from pandera.errors import SchemaErrors
+
+    with pytest.raises(SchemaErrors) as refusal:
+        published_schemas(LIMITS.nodes, LIMITS.cells)[table].validate(change(FRAMES[table]), lazy=True)
+    broken = {str(getattr(error.check, "name", error.check)) for error in refusal.value.schema_errors}
+    assert any(rule in name for name in broken), broken
+
+
+def test_every_sound_table_passes_its_schema() -> None:
+    for name, frame in FRAMES.items():
+        MODELS[name].validate(frame, lazy=True)

@@ -1,0 +1,231 @@
+"""The SQL of the warehouse: views answer, everything is described, and each check finds the fault it is for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+from published_sample import published
+
+import sql
+from schemas.catalogue import PUBLISHED
+from schemas.comments import comment_script
+from schemas.identifiers import HIDDEN, IDENTIFIERS
+from schemas.published import MODELS
+
+FRAMES = published()
+
+
+def connect(frames: dict[str, pl.DataFrame]) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect()
+    for name, frame in frames.items():
+        connection.register("frame", frame)
+        connection.execute(f"CREATE TABLE {name} AS SELECT * FROM frame")
+        connection.unregister("frame")
+    for statement in (*sql.view_statements(), *sql.comment_statements()):
+        connection.execute(statement)
+    return connection
+
+
+@pytest.fixture(scope="module")
+def warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
+    with connect(FRAMES) as connection:
+        yield connection
+
+
+def ask(warehouse: duckdb.DuckDBPyConnection, query: str) -> pl.DataFrame:
+    return warehouse.execute(query).pl()
+
+
+def test_views_come_after_what_they_read() -> None:
+    names = sql.view_names()
+    assert names.index("cluster_languages") < names.index("language_specialities")
+    assert set(names) == {path.stem for path in (Path(sql.__file__).parent / "views").glob("*.sql")}
+    assert len(sql.view_statements()) == len(names)
+
+
+@pytest.mark.parametrize("view", sql.view_names())
+def test_every_view_answers(warehouse: duckdb.DuckDBPyConnection, view: str) -> None:
+    assert ask(warehouse, f"SELECT * FROM {view}").height > 0
+
+
+def test_every_table_view_and_column_is_described(warehouse: duckdb.DuckDBPyConnection) -> None:
+    columns = ask(
+        warehouse, "SELECT table_name, column_name, comment FROM duckdb_columns() WHERE NOT internal"
+    )
+    assert columns.filter(pl.col("comment").is_null() | (pl.col("comment") == "")).is_empty()
+    tables = ask(warehouse, "SELECT table_name AS name, comment FROM duckdb_tables() WHERE NOT internal")
+    views = ask(warehouse, "SELECT view_name AS name, comment FROM duckdb_views() WHERE NOT internal")
+    described = pl.concat([tables, views])
+    assert (
+        set(described["name"])
+        == {*MODELS, *sql.view_names()}
+        == {*(table.name for table in PUBLISHED), *sql.view_names()}
+    )
+    assert described["comment"].null_count() == 0
+
+
+def test_comments_are_those_of_the_schemas() -> None:
+    assert sql.comment_statements() == [comment_script()], "run `python -m schemas.comments`"
+    for model in MODELS.values():
+        assert all(column.description for column in model.to_schema().columns.values())
+
+
+def test_the_tree_lists_every_cluster_once_below_its_parent(warehouse: duckdb.DuckDBPyConnection) -> None:
+    tree = ask(warehouse, "SELECT * FROM cluster_tree")
+    assert sorted(tree["cluster_id"]) == sorted(FRAMES["clusters"]["cluster_id"])
+    place = {name: index for index, name in enumerate(tree["cluster_id"])}
+    depth = dict(tree.select("cluster_id", "depth").iter_rows())
+    path = dict(tree.select("cluster_id", "path").iter_rows())
+    for name, parent, own in tree.select("cluster_id", "parent_id", "name").iter_rows():
+        if parent is None:
+            assert (depth[name], path[name]) == (0, own)
+        else:
+            assert place[name] > place[parent]
+            assert depth[name] == depth[parent] + 1
+            assert path[name] == f"{path[parent]} > {own}"
+    children = (
+        tree.filter(pl.col("parent_id").is_not_null())
+        .group_by("parent_id")
+        .agg(pl.col("share_of_parent").sum())
+    )
+    assert children["share_of_parent"].to_list() == pytest.approx([1.0] * children.height)
+
+
+def test_top_clusters_are_the_top_largest_first(warehouse: duckdb.DuckDBPyConnection) -> None:
+    top = ask(warehouse, "SELECT * FROM top_clusters")
+    expected = FRAMES["clusters"].filter(pl.col("parent_id").is_null()).sort("conversations", descending=True)
+    assert top["conversations"].to_list() == expected["conversations"].to_list()
+    assert top["percent"].sum() == pytest.approx(100, abs=0.2)
+
+
+def test_languages_carry_their_contrasts(warehouse: duckdb.DuckDBPyConnection) -> None:
+    languages = ask(warehouse, "SELECT * FROM cluster_languages WHERE ratio IS NOT NULL")
+    assert languages.height == FRAMES["language_contrasts"].height
+    special = ask(warehouse, "SELECT * FROM language_specialities")
+    assert special.select((pl.col("ci_low") > 1).all()).item()
+
+
+def test_weeks_and_concern_are_shares_of_what_is_shown(warehouse: duckdb.DuckDBPyConnection) -> None:
+    weeks = ask(warehouse, "SELECT * FROM weekly_shares")
+    assert weeks.schema["week"] == pl.Date
+    assert set(weeks["week"].dt.weekday()) == {1}
+    totals = weeks.group_by("level", "week").agg(pl.col("share_of_week").sum())["share_of_week"]
+    assert totals.to_list() == pytest.approx([1.0] * totals.len())
+    concern = ask(warehouse, "SELECT * FROM concerning_clusters WHERE level = 0")
+    assert concern["cluster_id"][0] == "m0-b0"
+
+
+def test_the_summary_adds_up(warehouse: duckdb.DuckDBPyConnection) -> None:
+    rows = ask(warehouse, "SELECT * FROM suppression_summary")
+    assert rows.select(
+        (pl.col("clusters_published") + pl.col("clusters_withheld") == pl.col("clusters_considered")).all()
+    ).item()
+    assert rows["level"].to_list() == [2, 1, 0]
+    assert rows["clusters_withheld"].sum() > 0
+    runs = ask(warehouse, "SELECT * FROM run_summary")
+    assert runs["stage"].to_list() == ["facets", "release"]
+
+
+def test_the_views_of_an_empty_release_answer_too() -> None:
+    empty = {name: frame.clear() for name, frame in FRAMES.items()} | {
+        "privacy_report": FRAMES["privacy_report"]
+    }
+    with connect(empty) as connection:
+        for view in sql.view_names():
+            connection.execute(f"SELECT * FROM {view}").fetchall()
+
+
+def test_a_sound_release_has_no_failing_row(warehouse: duckdb.DuckDBPyConnection) -> None:
+    assert {
+        name: len(warehouse.execute(query).fetchall()) for name, query in sql.check_statements().items()
+    } == dict.fromkeys(sql.check_statements(), 0)
+
+
+def test_checks_use_the_patterns_of_the_other_gates() -> None:
+    checks = sql.check_statements()
+    for pattern in IDENTIFIERS.values():
+        assert f"'{pattern}'" in checks["identifiers_in_strings"]
+    assert f"'{HIDDEN}'" in checks["hidden_characters"]
+
+
+Change = Callable[[pl.DataFrame], pl.DataFrame]
+
+
+def first(**values: object) -> Change:
+    """Change columns of the first row only."""
+
+    def change(frame: pl.DataFrame) -> pl.DataFrame:
+        row = pl.int_range(pl.len()) == 0
+        return frame.with_columns(
+            pl.when(row).then(pl.lit(value, dtype=frame.schema[name])).otherwise(pl.col(name)).alias(name)
+            for name, value in values.items()
+        )
+
+    return change
+
+
+def without(*predicates: pl.Expr) -> Change:
+    return lambda frame: frame.remove(*predicates)
+
+
+STATED = pl.col("scope") == "thresholds"
+FAULTS: dict[str, list[tuple[str, Change]]] = {
+    "limits_are_known": [
+        ("privacy_report", without(STATED, pl.col("measure") == "min_users")),
+        (
+            "privacy_report",
+            lambda frame: frame.with_columns(value=pl.when(STATED).then(0.0).otherwise("value")),
+        ),
+    ],
+    "clusters_meet_limits": [
+        ("clusters", first(users=4)),
+        ("clusters", first(conversations=7)),
+        ("clusters", first(users=9999)),
+    ],
+    "cells_meet_limits": [("cluster_cells", first(users=4)), ("cluster_cells", first(conversations=7))],
+    "contrasts_are_cells": [
+        ("language_contrasts", first(language="xx")),
+        ("language_contrasts", first(ratio=9.0)),
+        ("language_contrasts", first(conversations=9)),
+    ],
+    "children_add_up": [("clusters", without(pl.col("level") == 0, pl.col("name").str.ends_with("b1")))],
+    "cells_add_up": [
+        ("cluster_cells", lambda frame: frame.slice(1)),
+        ("cluster_cells", first(cluster_id="nowhere")),
+    ],
+    "cells_are_nested": [
+        ("cluster_cells", without(pl.col("cluster_id") == "m0", pl.col("dimension") == "week"))
+    ],
+    "shares_follow_counts": [("clusters", first(share=0.9)), ("cluster_cells", first(share=0.9))],
+    "orphan_parents": [
+        ("clusters", without(pl.col("cluster_id") == "m0")),
+        ("clusters", lambda frame: frame.with_columns(level=pl.lit(0, dtype=pl.UInt8))),
+    ],
+    "duplicate_ids": [("clusters", lambda frame: pl.concat([frame, frame.head(1)]))],
+    "duplicate_sibling_names": [("clusters", lambda frame: frame.with_columns(name=pl.lit("Same")))],
+    "identifiers_in_strings": [
+        ("clusters", first(name="ask jo@example.org")),
+        ("clusters", first(summary="call +49 30 1234 5678")),
+        ("cluster_cells", first(value="GB82 WEST 1234 5698 7654 32")),
+        ("clusters", first(name="see https://x.example")),
+        ("clusters", first(name="host 10.0.0.17")),
+    ],
+    "hidden_characters": [("clusters", first(name="a\u202eb")), ("cluster_cells", first(value="a\u200bb"))],
+}
+
+
+def test_every_check_has_a_planted_fault() -> None:
+    assert FAULTS.keys() == sql.check_statements().keys()
+
+
+@pytest.mark.parametrize(
+    ("check", "table", "change"),
+    [(check, table, change) for check, faults in FAULTS.items() for table, change in faults],
+)
+def test_each_check_finds_its_fault(check: str, table: str, change: Change) -> None:
+    with connect(FRAMES | {table: change(FRAMES[table])}) as connection:
+        assert connection.execute(sql.check_statements()[check]).fetchall()
