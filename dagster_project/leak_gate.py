@@ -22,17 +22,13 @@ def find_leaks(home: Home, sinks: Sequence[Path], *, strict: Sequence[Path] | No
     from dagster_project.privacy import leaks
 
     files = [path for path in sinks if path.exists()]
-    found = list(leaks.scan_canaries(files, home.read_canaries()))
-    strings = {path: leaks.published_strings(path) for path in files}
-    for path, texts in strings.items():
-        found += leaks.scan_verbatim(texts, _raw_text(home), sink=path.name)
-        if strict is None or path in strict:
-            found += leaks.scan_identifiers(texts, sink=path.name)
-    counts: dict[str, int] = {}
-    for leak in found:
-        label = f"{leak.sink}: {leak.kind}"
-        counts[label] = counts.get(label, 0) + 1
-    return counts
+    strings = {str(path): leaks.published_strings(path) for path in files}
+    found = leaks.scan_canaries(files, home.read_canaries())
+    found += leaks.scan_verbatim(strings, _raw_text(home))
+    for path in files if strict is None else strict:
+        found += leaks.scan_identifiers(strings[str(path)], sink=str(path))
+    counts = leaks.leak_report(found)
+    return {f"{Path(sink).name}: {kind}": count for sink, kind, count in counts.iter_rows()}
 
 
 def _raw_text(home: Home) -> Iterator[pl.DataFrame]:

@@ -37,7 +37,8 @@ class Result:
     """What a step's function returns.
 
     `tables` are written in the order given, unless the function has staged them itself. `on_commit` runs once all
-    gates have passed. `rows_in` defaults to the rows of the last output.
+    gates have passed. `rows_in` defaults to the rows of the last output. `metadata` holds what Dagster shows: counts,
+    and small frames as tables; nothing restricted.
     """
 
     tables: Mapping[str, Frames]
@@ -318,10 +319,15 @@ class _Run:
 
 
 def _displayable(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: dg.MetadataValue.json(value) if isinstance(value, dict | list) else value
-        for key, value in metadata.items()
-    }
+    return {key: _display(value) for key, value in metadata.items()}
+
+
+def _display(value: Any) -> Any:
+    if isinstance(value, pl.DataFrame):
+        columns = [dg.TableColumn(name, str(dtype)) for name, dtype in value.schema.items()]
+        records = [dg.TableRecord(row) for row in value.to_dicts()]
+        return dg.MetadataValue.table(records, dg.TableSchema(columns))
+    return dg.MetadataValue.json(value) if isinstance(value, dict | list) else value
 
 
 def _refusal(outcomes: Sequence[Outcome]) -> dg.Failure:

@@ -1,4 +1,4 @@
-"""Great Expectations' Data Docs as pages that load nothing from elsewhere, written aside and put in place at once.
+"""Great Expectations' Data Docs as pages that load nothing from elsewhere, written aside and put in place.
 
 The generated pages fetch styles, scripts and pictures from public networks when they are opened. Those
 references are taken out, and a content policy forbids the browser to fetch any; the pages stay readable
@@ -18,7 +18,8 @@ from typing import Any
 POLICY = "default-src 'none'; style-src 'self' 'unsafe-inline'; font-src 'self'; img-src 'self'"
 STYLE = (
     "body{font-family:sans-serif;margin:2rem;line-height:1.4}table{border-collapse:collapse}"
-    "td,th{border:1px solid #ccc;padding:.3rem .6rem;vertical-align:top}.text-success{color:#06703a}.text-danger{color:#b00020}"
+    "td,th{border:1px solid #ccc;padding:.3rem .6rem;vertical-align:top}"
+    ".text-success{color:#06703a}.text-danger{color:#b00020}"
 )
 HEAD = f'<head><meta http-equiv="Content-Security-Policy" content="{POLICY}"><style>{STYLE}</style>'
 SCRIPTS = re.compile(r"<script\b[^>]*>.*?</script>", re.IGNORECASE | re.DOTALL)
@@ -42,7 +43,7 @@ def site_config(folder: Path) -> dict[str, Any]:
 
 @contextmanager
 def publish_docs(folder: Path) -> Iterator[Path]:
-    """A private folder beside `folder` to build the site in; it takes the place of the old site when all is written."""
+    """A private folder beside `folder` to build the site in; it replaces the old site when all is written."""
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:

@@ -237,7 +237,8 @@ def _validate(context: Any, source: Any, table: str, frame: pl.DataFrame, rules:
     ]
     suite = context.suites.add(gx.ExpectationSuite(table, expectations=expectations))
     batch = source.add_dataframe_asset(table).add_batch_definition_whole_dataframe("release")
-    definition = context.validation_definitions.add(gx.ValidationDefinition(name=table, data=batch, suite=suite))
+    definition = gx.ValidationDefinition(name=table, data=batch, suite=suite)
+    definition = context.validation_definitions.add(definition)
     checkpoint = gx.Checkpoint(name=table, validation_definitions=[definition], result_format="BOOLEAN_ONLY")
     answer = context.checkpoints.add(checkpoint).run(batch_parameters={"dataframe": frame.to_pandas()})
     results = [result for run in answer.run_results.values() for result in run.results]

@@ -17,5 +17,5 @@ IDENTIFIERS: dict[str, str] = {
 }
 ANY_IDENTIFIER = "|".join(f"(?:{pattern})" for pattern in IDENTIFIERS.values())
 
-# Control, format (bidirectional and zero-width), private-use and unassigned-by-design characters, line separators.
+# Control, format (bidirectional and zero-width) and private-use characters, line separators.
 HIDDEN = r"[\p{Cc}\p{Cf}\p{Co}\p{Zl}\p{Zp}]"

@@ -1,9 +1,8 @@
-"""Tables that anyone may read: clusters, their cells, language contrasts, the privacy report and the log of runs."""
+"""Tables that anyone may read: clusters, their cells, language contrasts, privacy report, log of runs."""
 
 from __future__ import annotations
 
-from copy import copy
-from typing import Annotated, Any, Protocol
+from typing import Annotated
 
 import pandera.polars as pa
 import polars as pl
@@ -17,20 +16,6 @@ SUMMARY_LENGTH = 600
 TOLERANCE = 1e-9
 
 
-class Limits(Protocol):
-    """Smallest users and conversations that a published row may have."""
-
-    @property
-    def min_users(self) -> int:
-        """Distinct users."""
-        ...
-
-    @property
-    def min_conversations(self) -> int:
-        """Conversations."""
-        ...
-
-
 def _clean(column: str) -> pl.Expr:
     return ~pl.col(column).fill_null("").str.contains(HIDDEN)
 
@@ -40,7 +25,7 @@ def _anonymous(column: str) -> pl.Expr:
 
 
 class Cluster(pa.DataFrameModel):
-    """Groups of similar conversations, at every level of the tree; small ones are merged into a sibling named Other.
+    """Groups of similar conversations, at every level of the tree; small ones are merged into an Other.
 
     Children add up to their parent in conversations, not in users: one user may be in several.
     """
@@ -135,7 +120,7 @@ class Cluster(pa.DataFrameModel):
 
 
 class ClusterCell(pa.DataFrameModel):
-    """Clusters by language, week, model and concern band; values that may not be shown stand together as `other`.
+    """Clusters by language, week, model and concern band; values that may not be shown are together `other`.
 
     The cells of one cluster and dimension add up to the cluster. A cluster without cells in a dimension is
     withheld there.
@@ -146,7 +131,7 @@ class ClusterCell(pa.DataFrameModel):
     dimension: pl.String = pa.Field(isin=DIMENSIONS, description="What the cluster is divided by.")
     value: pl.String = pa.Field(
         str_length={"min_value": 1, "max_value": NAME_LENGTH},
-        description="ISO 639-1 language, Monday of the week (UTC), model or concern band; `other` for all the rest.",
+        description="ISO 639-1 language, Monday of the week (UTC), model or band; `other` for all the rest.",
     )
     users: pl.UInt32 = pa.Field(ge=1, description="Distinct users of the cell.")
     conversations: pl.UInt32 = pa.Field(ge=1, description="Conversations of the cell.")
@@ -224,7 +209,7 @@ class LanguageContrast(pa.DataFrameModel):
 
 
 class PrivacyReport(pa.DataFrameModel):
-    """What the release shows, merges and withholds, and by which limits: read this before the other tables."""
+    """What the release shows, merges and withholds, and by which limits: read this first."""
 
     scope: pl.String = pa.Field(
         str_length={"min_value": 1},
@@ -279,25 +264,3 @@ MODELS: dict[str, type[pa.DataFrameModel]] = {
     "privacy_report": PrivacyReport,
     "run_log": RunLog,
 }
-
-
-def published_schemas(nodes: Limits, cells: Limits) -> dict[str, Any]:
-    """Schemas of all published tables, with the limits of one release added as table-level checks.
-
-    `nodes` applies to `clusters`, `cells` to `cluster_cells` and `language_contrasts`.
-    """
-    # A model hands out one schema object again and again; a release's limits must not stay in it.
-    schemas: dict[str, Any] = {name: copy(model.to_schema()) for name, model in MODELS.items()}
-    for name, limits in {"clusters": nodes, "cluster_cells": cells, "language_contrasts": cells}.items():
-        schemas[name].checks = [*schemas[name].checks, _at_least(limits)]
-    return schemas
-
-
-def _at_least(limits: Limits) -> pa.Check:
-    def large_enough(data: pa.PolarsData) -> pl.LazyFrame:
-        enough = (pl.col("users") >= limits.min_users) & (pl.col("conversations") >= limits.min_conversations)
-        return data.lazyframe.select(enough)
-
-    return pa.Check(
-        large_enough, name="large_enough", error="fewer users or conversations than the limits allow"
-    )

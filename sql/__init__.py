@@ -1,4 +1,4 @@
-"""The SQL of the warehouse: views that people query, checks whose rows are failures, comments on every column.
+"""The SQL of the warehouse: views that people query, checks whose rows are failures, comments.
 
 Statements name their tables without a schema; run them where the published tables are in the current schema.
 """
@@ -36,7 +36,7 @@ def view_statements() -> list[str]:
 
 
 def comment_statements() -> list[str]:
-    """Statements that describe the published tables and their columns; written by `python -m schemas.comments`."""
+    """Statements that describe the published tables and columns; see `schemas.comments`."""
     return list(_texts("comments").values())
 
 

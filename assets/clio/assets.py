@@ -47,7 +47,15 @@ def facets(step: Step, conversations: pl.LazyFrame, redacted_conversations: pl.L
             )
             step.report(min(span.stop, total), total)
 
-    return Result({FACETS.name: parts()}, rows_in=total)
+    staged = step.lake.stage(FACETS.zone, FACETS.name, parts(), step.partition)
+    return Result({FACETS.name: staged}, rows_in=total, metadata={"languages": frequent(staged.scan(), "language", step)})
+
+
+def frequent(rows: pl.LazyFrame, column: str, step: Step) -> pl.DataFrame:
+    """How often the common values of a column occur; values rarer than a released cell are not shown in Dagster."""
+    counts = rows.group_by(column).agg(conversations=pl.len(), users=pl.col("user_key").n_unique())
+    common = (pl.col("conversations") >= step.settings.min_conversations) & (pl.col("users") >= step.settings.min_users)
+    return counts.filter(common).sort("conversations", column, descending=[True, False]).drop("users").collect()
 
 
 @table_step(
@@ -115,7 +123,7 @@ def clustering(
     }
     levels = nodes.group_by("level").len().sort("level")
     return Result(
-        frames, rows_in=current.height, metadata={"clusters_by_level": str(dict(levels.iter_rows()))}
+        frames, rows_in=current.height, metadata={"clusters_by_level": levels}
     )
 
 
@@ -173,4 +181,8 @@ def release(
         embedder=embedder,
         namer="shared-terms-1",
     )
-    return Result(tables.frames(), rows_in=read.height, metadata=tables.counts())
+    shown = ["name", "users", "conversations", "share"]
+    top = tables.clusters.filter(pl.col("parent_id").is_null()).sort("conversations", descending=True)
+    return Result(
+        tables.frames(), rows_in=read.height, metadata={**tables.counts(), "top_clusters": top.select(shown)}
+    )

@@ -64,10 +64,13 @@ class Neighbourhoods:
         candidates = [np.union1d(block, nearest[block].ravel()) for block in blocks]
         return cls(nearest, blocks, candidates)
 
-    def reassign(self, rows: Rows, centroids: Matrix, labels: Labels, active: NDArray[np.bool_]) -> Labels:
+    def reassign(
+        self, rows: Rows, centroids: Matrix, labels: Labels, active: NDArray[np.bool_], margin: float
+    ) -> Labels:
         """Labels after the rows of clusters that are active, or have an active neighbour, moved to the best candidate.
 
-        Every other row keeps its cluster: nothing near it has changed.
+        Every other row keeps its cluster, because nothing near it has changed; so does a row whose cosine would
+        not grow by more than `margin`.
         """
         concerned = active | active[self.nearest].any(axis=1)
         members = members_by_cluster(labels, len(centroids))
@@ -78,7 +81,11 @@ class Neighbourhoods:
                 continue
             targets = centroids[candidates].T
             for positions, part in rows.blocks(np.sort(np.concatenate(own))):
-                updated[positions] = candidates[(part @ targets).argmax(axis=1)]
+                products = part @ targets
+                row, best = np.arange(len(part)), products.argmax(axis=1)
+                present = products[row, np.searchsorted(candidates, labels[positions])]
+                better = products[row, best] > present + margin
+                updated[positions[better]] = candidates[best[better]]
         return updated
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +69,7 @@ def build_hierarchy(centroids: Matrix, *, top: int = 10, seed: int = 0) -> Hiera
             offset += int(labels.max()) + 1
         levels.append(level)
     levels.append(groups)
-    return Hierarchy(tuple(_parents(below, above) for below, above in zip(levels, levels[1:], strict=False)))
+    return Hierarchy(tuple(_parents(below, above) for below, above in pairwise(levels)))
 
 
 def consensus_groups(points: Matrix, groups: int, seed: int = 0) -> Labels:

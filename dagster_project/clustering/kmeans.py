@@ -27,6 +27,8 @@ LARGEST_TREE = 5_000
 GROUP = 1_200
 PASSES = 20
 WARM_PASSES = 3
+# In a continued clustering a row moves only for a gain in cosine that matters: borders do not flicker.
+WARM_MARGIN = 0.01
 SETTLED = 0.001
 STILL = 1e-6
 
@@ -69,11 +71,10 @@ def fit_clusters(
         raise ObservatoryError("the number of clusters must be at least 1")
     target = min(k or default_clusters(len(rows)), len(rows))
     if previous is not None and _continues(previous, target, k is not None, rows):
-        return _finish(rows, *_continue(rows, previous, target))
+        return finish(rows, _continue(rows, previous, target))
     labels, centroids = _first_centroids(rows, target, np.random.default_rng(seed))
     labels, centroids = _refine(rows, labels, centroids, PASSES)
-    labels, centroids = split_widest(rows, labels, centroids, target)
-    return _finish(rows, labels, centroids)
+    return finish(rows, split_widest(rows, labels, centroids, target)[0])
 
 
 def _continues(previous: Centroids, target: int, exact: bool, rows: Rows) -> bool:
@@ -87,7 +88,7 @@ def _continues(previous: Centroids, target: int, exact: bool, rows: Rows) -> boo
     return target / 1.5 <= known <= most
 
 
-def _continue(rows: Rows, previous: Centroids, target: int) -> tuple[Labels, Matrix]:
+def _continue(rows: Rows, previous: Centroids, target: int) -> Labels:
     centroids = unit(np.asarray(previous.vectors, dtype=np.float32))
     labels = np.full(len(rows), -1, np.int32) if previous.labels is None else previous.labels.astype(np.int32)
     fresh = np.flatnonzero(labels < 0)
@@ -100,7 +101,7 @@ def _continue(rows: Rows, previous: Centroids, target: int) -> tuple[Labels, Mat
     touched[np.unique(labels[fresh])] = True
     grown, centroids = split_widest(rows, labels, rows.centroids(labels, len(centroids)), target)
     touched[np.unique(np.concatenate([labels[grown != labels], grown[grown != labels]]))] = True
-    return _refine(rows, grown, centroids, WARM_PASSES, touched[: len(centroids)])
+    return _refine(rows, grown, centroids, WARM_PASSES, touched[: len(centroids)])[0]
 
 
 def _first_centroids(rows: Rows, k: int, random: np.random.Generator) -> tuple[Labels, Matrix]:
@@ -132,35 +133,36 @@ def _coarse_groups(rows: Rows, k: int, random: np.random.Generator) -> list[NDAr
     seed = int(random.integers(2**31))
     coarse = faiss.Kmeans(rows.vectors.shape[1], count, niter=10, seed=seed, spherical=True)
     coarse.train(rows.take(sample))
-    labels = assign(rows, coarse.centroids)
+    labels = assign(rows, np.asarray(coarse.centroids, dtype=np.float32))
     return [group for cluster in range(count) if len(group := np.flatnonzero(labels == cluster))]
 
 
 def _refine(
-    rows: Rows, labels: Labels, centroids: Matrix, passes: int, active: NDArray[np.bool_] | None = None
+    rows: Rows, labels: Labels, centroids: Matrix, passes: int, touched: NDArray[np.bool_] | None = None
 ) -> tuple[Labels, Matrix]:
-    """Lloyd's passes until at most 1 row in 1,000 moves; only around `active` clusters where given."""
+    """Lloyd's passes until at most 1 row in 1,000 moves; only around `touched` clusters where given."""
     k = len(centroids)
-    exact = k <= EXACT_CLUSTERS and active is None
-    active = np.ones(k, dtype=bool) if active is None else active
+    exact = k <= EXACT_CLUSTERS and touched is None
+    margin = 0.0 if touched is None else WARM_MARGIN
+    active = np.ones(k, dtype=np.bool_) if touched is None else touched
     for _ in range(passes):
         if exact:
             updated = assign(rows, centroids)
         else:
-            updated = Neighbourhoods.of(centroids).reassign(rows, centroids, labels, active)
+            updated = Neighbourhoods.of(centroids).reassign(rows, centroids, labels, active, margin)
         moved = updated != labels
         filled = np.bincount(updated, minlength=k) > 0
         moved_centroids = np.where(filled[:, None], rows.centroids(updated, k), centroids)
-        active = np.square(moved_centroids - centroids).sum(axis=1) > STILL
+        active = np.asarray(np.square(moved_centroids - centroids).sum(axis=1) > STILL)
         labels, centroids = updated, moved_centroids
         if moved.mean() <= SETTLED:
             break
     return labels, centroids
 
 
-def _finish(rows: Rows, labels: Labels, centroids: Matrix) -> Clustering:
-    """Drop empty clusters and measure what is left."""
-    kept, labels = np.unique(labels, return_inverse=True)
-    labels = labels.astype(np.int32)
+def finish(rows: Rows, labels: Labels) -> Clustering:
+    """The clustering without empty clusters, its centroids the means of their members."""
+    kept, dense = np.unique(labels, return_inverse=True)
+    labels = dense.astype(np.int32)
     centroids = rows.centroids(labels, len(kept))
     return Clustering(labels, centroids, float(rows.distances(labels, centroids).sum(dtype=np.float64)))

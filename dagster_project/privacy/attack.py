@@ -36,7 +36,7 @@ INTERVALS = {
 
 @dataclass(frozen=True)
 class Public:
-    """What is public of one dimension. Node 0 is the whole release; the last value may stand for all unseen ones.
+    """What is public of one dimension. Node 0 is the whole release; the last value may stand for unseen ones.
 
     parents (N,), totals (N,) conversations, people (N,) users; counts, users, known: (N, V);
     rest (N,): conversations of each node outside its published cells; rest_users, rest_users_least (N,): the
@@ -180,7 +180,7 @@ def _raise(target: Array, limit: Array, free: Array) -> None:
 
 
 def derivable(bounds: Bounds, public: Public, least: int) -> pl.DataFrame:
-    """Withheld cells that can be narrowed to fewer than `least` conversations or to exact users. Out: node, value."""
+    """Withheld cells narrowed to under `least` conversations or to exact users. Out: node, value."""
     known_empty = bounds.high <= 0
     narrow = (bounds.width() < least) | (bounds.users_low >= bounds.users_high)
     node, code = np.nonzero(~public.known & ~known_empty & narrow)
@@ -236,10 +236,9 @@ def attack_intervals(
     for (dimension,), part in cells.group_by("dimension", maintain_order=True):
         shown = part.join(nodes, on="cluster_id").select("node", "value", "conversations", "users")
         if overall is not None:
-            root = overall.filter(pl.col("dimension") == dimension).with_columns(
-                node=pl.lit(0, dtype=pl.UInt32)
-            )
-            shown = pl.concat([shown, root.select(shown.columns).cast(shown.schema)])  # type: ignore[arg-type]
+            root = overall.filter(pl.col("dimension") == dimension)
+            root = root.with_columns(node=pl.lit(0, dtype=pl.UInt32)).select(shown.columns)
+            shown = pl.concat([shown, root], how="vertical_relaxed")
         domain = (domains or {}).get(str(dimension))
         values = shown["value"].unique().sort().to_list() if domain is None else domain
         public = Public.build(

@@ -1,4 +1,4 @@
-"""Which cells (cluster by language, week, model or concern band) may be published, over a whole tree of clusters.
+"""Which cells (cluster by language, week, model or concern band) may be published, over a tree of clusters.
 
 The tree is walked from the root: each cluster's children by its own shown values are one two-way table
 (`privacy.tables`), so the values shown for a child are always among those shown for its parent. What has been
@@ -231,7 +231,7 @@ def _given_away(
 
 
 def _blocks(open_cells: pl.DataFrame, shown: pl.DataFrame, parents: np.ndarray) -> pl.DataFrame:
-    """What to stop showing: the same value one step up, or else the row of the node or its nearest shown ancestor."""
+    """What to stop showing: the same value one step up, else the row of the node or a shown ancestor."""
     node = open_cells.schema["node"]
     above = pl.Series("node", np.maximum(parents[open_cells["node"].to_numpy()], ROOT)).cast(node)
     raised = open_cells.with_columns(above).join(

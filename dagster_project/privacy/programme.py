@@ -1,4 +1,4 @@
-"""The attacker's linear programmes: the exact range of each withheld count over all published relations at once."""
+"""The attacker's linear programmes: the exact range of each withheld count over all relations at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cell suppression in a two-way table whose margins are published: children of a cluster by values of a dimension.
+"""Cell suppression in a two-way table with public margins: children of a cluster by values of a dimension.
 
 Rows are the children, columns the values shown for the parent plus, as last column, the parent's remainder.
 Every row total (the child's conversations) and every column total (the parent's cells) is public. A table is
@@ -34,7 +34,7 @@ LARGEST_BLOCK = 2_000_000
 
 @dataclass(frozen=True)
 class Margin:
-    """Sums of the withheld part of each row or column: conversations, distinct users, most active user, cells."""
+    """The withheld part of each row or column: conversations, distinct users, most active user, cells."""
 
     conversations: Array
     users: Array
@@ -131,7 +131,7 @@ class Table:
         return Margin(*self.rows.sums(self.n * hidden[self.row, self.column]), positive)
 
     def withheld_columns(self) -> Margin:
-        """What is withheld of each column. The remainder of a row whose other cells are all known is known too."""
+        """What is withheld of each column. A row whose other cells are all known has a known remainder."""
         hidden = ~self._known()
         return Margin(
             *self.columns.sums(self.n * hidden[self.row, self.column]),
@@ -139,7 +139,7 @@ class Table:
         )
 
     def _known(self) -> Array:
-        """Cells that totals give away: shown ones, zeros beside a zero remainder, remainders with nothing else hidden."""
+        """Cells that totals give away: shown, zero beside a zero remainder, or alone hidden in a row."""
         hidden = ~self.shown
         rows, columns = (self.counts * hidden).sum(axis=1), (self.counts * hidden).sum(axis=0)
         known = self.shown | (rows == 0)[:, None] | (columns == 0)[None, :]
@@ -154,7 +154,7 @@ class Table:
         return self._smallest(faulty[:, None] & self.shown, axis=1)
 
     def _revealing(self, margin: Margin, diverse: Array) -> Array:
-        """Rows of a sensitive dimension where one group is everybody, or nearly everybody is in a harmful one."""
+        """Sensitive rows where one group is everybody, or nearly everybody is in a harmful one."""
         alone = (self.shown.sum(axis=1) + (margin.conversations > 0)) < 2
         harmless = ((~self.shown & (self.counts > 0)) & diverse).any(axis=1) | (margin.conversations == 0)
         return alone | (~harmless & (self.row_users - margin.users < self.limits.min_diverse_users))
@@ -168,7 +168,7 @@ class Table:
         return cells
 
     def _narrow(self) -> Array:
-        """For each withheld cell with too small a range, the smallest shown cell whose withholding widens it."""
+        """For each withheld cell with too small a range, the smallest shown cell that widens it."""
         width = self.widths()
         narrow = ~self._known() & (self.counts > 0) & (width < self.limits.min_conversations)
         narrow[:, -1] &= ~self.passing[:, -1]
@@ -185,16 +185,14 @@ class Table:
         return np.empty(0, dtype=np.int64)
 
     def widths(self) -> Array:
-        """Amount by which each withheld cell can surely vary with all totals kept; (R, C), zero where it is shown.
+        """How far each withheld cell can surely vary with all totals kept; (R, C), zero where it is shown.
 
-        Up: conversations go from the column's other rows over columns both share to the cell. Down: the
-        reverse.
+        Up: conversations go from the column's other rows over columns both share to the cell; down: back.
         """
         hidden = ~self.shown
         amounts = self.counts * hidden
-        rows, columns = self.counts.shape
         wanted = np.flatnonzero(amounts.any(axis=1))
-        step = max(1, LARGEST_BLOCK // (columns * max(rows, columns)))
+        step = max(1, LARGEST_BLOCK // (amounts[0].size * max(amounts.shape)))
         width = np.zeros(self.counts.shape)
         for start in range(0, wanted.size, step):
             part = wanted[start : start + step]

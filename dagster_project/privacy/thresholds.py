@@ -124,7 +124,7 @@ def user_codes() -> pl.Expr:
 
 
 def measure(entries: pl.DataFrame, *by: str) -> pl.DataFrame:
-    """Size of groups. In: `by`, user, n, one row per group and user. Out: `by`, conversations, users, top, unknown.
+    """Size of groups. In: `by`, user, n (one row each). Out: `by`, conversations, users, top, unknown.
 
     `top` is the conversations of the most active user (the pooled unknown one included), `unknown` those
     without a user id.

@@ -27,7 +27,7 @@ class Interval:
 
 
 def wilson(successes: Any, trials: Any, confidence: float = CONFIDENCE) -> Interval:
-    """Wilson score interval of a share; arrays broadcast. No trials give an estimate of NaN and the interval 0 to 1.
+    """Wilson score interval of a share; arrays broadcast. No trials give NaN and the interval 0 to 1.
 
     Raises ValueError where successes are negative or more than trials.
     """

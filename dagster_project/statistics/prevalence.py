@@ -1,4 +1,4 @@
-"""Prevalence ratios of many cells at once, from sparse counts per user; the same figures as `prevalence_ratio`."""
+"""Prevalence ratios of many cells at once, from sparse counts per user; figures as `prevalence_ratio`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dagster_project.statistics.intervals import CONFIDENCE, log_ratio_interval
 def prevalence_ratios(
     cells: pl.DataFrame, counts: pl.DataFrame, root: int, confidence: float = CONFIDENCE
 ) -> pl.DataFrame:
-    """Ratio of each cell's share in its cluster to the value's share overall, with intervals clustered by user.
+    """Each cell's share in its cluster over the value's share overall, with intervals clustered by user.
 
     Parameters
     ----------
@@ -75,9 +75,8 @@ def _intervals(table: pl.DataFrame, confidence: float) -> pl.DataFrame:
         units=pl.col("A") ** 2 / pl.col("aa"),
         ratio=pl.col("A") / pl.col("B") / (pl.col("C") / pl.col("D")),
     )
-    found = log_ratio_interval(
-        *(known[name].to_numpy() for name in ("ratio", "variance", "units")), confidence
-    )
+    ratio, variance, units = (known[name].to_numpy() for name in ("ratio", "variance", "units"))
+    found = log_ratio_interval(ratio, variance, units, confidence)
     return known.select("node", "value", "ratio").with_columns(
         low=pl.Series(found.low), high=pl.Series(found.high)
     )

@@ -1,6 +1,6 @@
 -- Written by `python -m schemas.comments` from schemas/published.py; do not edit.
 
-COMMENT ON TABLE clusters IS 'Groups of similar conversations, at every level of the tree; small ones are merged into a sibling named Other.';
+COMMENT ON TABLE clusters IS 'Groups of similar conversations, at every level of the tree; small ones are merged into an Other.';
 COMMENT ON COLUMN clusters."cluster_id" IS 'Id of the cluster; kept from release to release.';
 COMMENT ON COLUMN clusters."level" IS 'Height in the tree: 0 is the finest level.';
 COMMENT ON COLUMN clusters."parent_id" IS 'Cluster that holds this one; null at the top.';
@@ -13,11 +13,11 @@ COMMENT ON COLUMN clusters."reader" IS 'What read the facets of the conversation
 COMMENT ON COLUMN clusters."embedder" IS 'Model that embedded them.';
 COMMENT ON COLUMN clusters."namer" IS 'What wrote names and summaries.';
 
-COMMENT ON TABLE cluster_cells IS 'Clusters by language, week, model and concern band; values that may not be shown stand together as `other`.';
+COMMENT ON TABLE cluster_cells IS 'Clusters by language, week, model and concern band; values that may not be shown are together `other`.';
 COMMENT ON COLUMN cluster_cells."cluster_id" IS 'Cluster, as in `clusters`.';
 COMMENT ON COLUMN cluster_cells."level" IS 'Height of the cluster in the tree: 0 is the finest level.';
 COMMENT ON COLUMN cluster_cells."dimension" IS 'What the cluster is divided by.';
-COMMENT ON COLUMN cluster_cells."value" IS 'ISO 639-1 language, Monday of the week (UTC), model or concern band; `other` for all the rest.';
+COMMENT ON COLUMN cluster_cells."value" IS 'ISO 639-1 language, Monday of the week (UTC), model or band; `other` for all the rest.';
 COMMENT ON COLUMN cluster_cells."users" IS 'Distinct users of the cell.';
 COMMENT ON COLUMN cluster_cells."conversations" IS 'Conversations of the cell.';
 COMMENT ON COLUMN cluster_cells."share" IS 'Share of the cluster''s conversations.';
@@ -34,7 +34,7 @@ COMMENT ON COLUMN language_contrasts."ratio" IS 'share_in_cluster / base_rate; 1
 COMMENT ON COLUMN language_contrasts."ci_low" IS 'Lower end of the interval, three digits; users, not conversations, are the sample.';
 COMMENT ON COLUMN language_contrasts."ci_high" IS 'Upper end of the interval, three digits.';
 
-COMMENT ON TABLE privacy_report IS 'What the release shows, merges and withholds, and by which limits: read this before the other tables.';
+COMMENT ON TABLE privacy_report IS 'What the release shows, merges and withholds, and by which limits: read this first.';
 COMMENT ON COLUMN privacy_report."scope" IS 'What the figure is about: release, thresholds, a level, a dimension.';
 COMMENT ON COLUMN privacy_report."measure" IS 'Name of the figure.';
 COMMENT ON COLUMN privacy_report."value" IS 'The figure; null where it is itself too small to be told.';

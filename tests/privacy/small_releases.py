@@ -8,6 +8,7 @@ from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
+from hypothesis import strategies as st
 
 from assets.clio.release import ReleaseTables, release_tables
 from dagster_project.privacy.thresholds import Thresholds
@@ -81,7 +82,7 @@ def make(
     unevenness: float = 1.0,
     unknown: float = 0.03,
 ) -> Inputs:
-    """Random conversations in a random tree; `shape` is how many children nodes have at most, from the top down."""
+    """Random conversations in a random tree; `shape`: how many children at most, from the top down."""
     rng = np.random.default_rng(seed)
     nodes, leaves = _tree(rng, shape)
     leaf = rng.choice(len(leaves), conversations, p=rng.dirichlet(np.full(len(leaves), unevenness)))
@@ -178,3 +179,17 @@ def true_cells(inputs: Inputs, clusters: pl.DataFrame) -> pl.DataFrame:
                 )
             )
     return pl.concat(parts)
+
+
+SMALL = Thresholds(min_users=2, min_conversations=4, max_user_share=0.8, unsafe_below_floor=True)
+FLOOR = Thresholds(min_users=5, min_conversations=5, max_user_share=0.5)
+
+inputs = st.builds(
+    make,
+    seed=st.integers(0, 2**32 - 1),
+    conversations=st.integers(20, 160),
+    users=st.integers(6, 60),
+    shape=st.sampled_from([(3,), (4,), (3, 3), (2, 4), (2, 2, 2)]),
+    values=st.integers(2, 4),
+    unevenness=st.sampled_from([0.5, 1.0, 4.0]),
+)

@@ -2,95 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
-
 import polars as pl
 import pytest
+from tiny_release import LIMITS, NODES, Row, ids, plain, release, report, rows
 
-from assets.clio.release import ReleaseTables, release_tables
+from assets.clio.release import release_tables
 from dagster_project.errors import ObservatoryError
 from dagster_project.privacy.thresholds import Thresholds
-from schemas.published import MODELS, published_schemas
-
-LIMITS = Thresholds(min_users=5, min_conversations=8)
-NODES = pl.DataFrame(
-    [
-        ("top", 1, None, "Cooking", "Recipes and kitchens"),
-        ("side", 1, None, "Travel", "Journeys"),
-        ("bread", 0, "top", "Bread", "Baking bread"),
-        ("soup", 0, "top", "Soup", "Making soup"),
-        ("cake", 0, "top", "Cake", "Baking cake"),
-        ("trains", 0, "side", "Trains", "Going by train"),
-    ],
-    schema={
-        "cluster_id": pl.String,
-        "level": pl.UInt8,
-        "parent_id": pl.String,
-        "name": pl.String,
-        "summary": pl.String,
-    },
-    orient="row",
-)
-Row = tuple[str, str | None, str, int | None, str | None, str]
-
-
-def rows(cluster: str, count: int, *, users: int | None = None, language: str = "en", week: int | None = 0,
-         model: str | None = "m-1", band: str = "none", prefix: str = "u") -> list[Row]:  # fmt: skip
-    """Conversations of one cluster, spread evenly over users."""
-    return [
-        (cluster, f"{prefix}{index % (users or count)}", language, week, model, band)
-        for index in range(count)
-    ]
-
-
-def release(
-    *groups: list[Row], nodes: pl.DataFrame = NODES, thresholds: Thresholds = LIMITS, extra: int = 0
-) -> ReleaseTables:
-    data = [row for group in groups for row in group]
-    ids = [f"c{index}" for index in range(len(data) + extra)]
-    clusters, users, languages, weeks, models, bands = (list(column) for column in zip(*data, strict=True))
-    facets = pl.DataFrame(
-        {
-            "conversation_id": ids,
-            "user_key": users + ["x"] * extra,
-            "language": languages + ["en"] * extra,
-            "week": [None if week is None else date(2024, 1, 1) + timedelta(weeks=week) for week in weeks]
-            + [None] * extra,
-            "model": models + [None] * extra,
-        },
-        schema_overrides={"user_key": pl.String, "model": pl.String, "week": pl.Date},
-    )
-    inside = ids[: len(data)]
-    return release_tables(
-        pl.DataFrame({"conversation_id": inside, "cluster_id": clusters}),
-        nodes,
-        facets,
-        pl.DataFrame({"conversation_id": inside, "concern_band": bands}),
-        thresholds=thresholds,
-        reader="extractive-1",
-        embedder="minilm",
-        namer="terms-1",
-    )
-
-
-def plain() -> list[list[Row]]:
-    return [rows("bread", 30), rows("soup", 25), rows("cake", 20), rows("trains", 40)]
-
-
-def report(released: ReleaseTables, scope: str, measure: str) -> float | None:
-    found = released.privacy_report.filter((pl.col("scope") == scope) & (pl.col("measure") == measure))
-    return found["value"].item()
-
-
-def ids(released: ReleaseTables) -> set[str]:
-    return set(released.clusters["cluster_id"])
-
-
-def cells(released: ReleaseTables, cluster: str, dimension: str) -> dict[str, int]:
-    part = released.cluster_cells.filter(
-        (pl.col("cluster_id") == cluster) & (pl.col("dimension") == dimension)
-    )
-    return dict(part.select("value", "conversations").iter_rows())
+from schemas.limits import published_schemas
+from schemas.published import MODELS
 
 
 def test_everything_large_is_published_with_exact_counts() -> None:
@@ -187,10 +107,18 @@ def test_no_conversations_at_all() -> None:
     empty = release_tables(
         pl.DataFrame(schema={"conversation_id": pl.String, "cluster_id": pl.String}),
         NODES.clear(),
-        pl.DataFrame(schema={"conversation_id": pl.String, "user_key": pl.String, "language": pl.String, "week": pl.Date, "model": pl.String}),
+        pl.DataFrame(
+            schema={
+                **dict.fromkeys(("conversation_id", "user_key", "language", "model"), pl.String),
+                "week": pl.Date,
+            }
+        ),
         pl.DataFrame(schema={"conversation_id": pl.String, "concern_band": pl.String}),
-        thresholds=LIMITS, reader="r", embedder="e", namer="n",
-    )  # fmt: skip
+        thresholds=LIMITS,
+        reader="r",
+        embedder="e",
+        namer="n",
+    )
     for name, frame in empty.frames().items():
         assert frame.schema == released.frames()[name].schema
 
@@ -220,91 +148,6 @@ def test_a_few_conversations_without_user_id_are_not_told() -> None:
 def test_conversations_outside_every_cluster_are_counted() -> None:
     assert report(release(*plain(), extra=9), "release", "conversations_unclustered") == 9
     assert report(release(*plain(), extra=2), "release", "conversations_unclustered") is None
-
-
-def test_small_values_stand_together_as_other() -> None:
-    mixed = rows("trains", 9, language="fr", prefix="f") + rows("trains", 4, language="de", prefix="d")
-    released = release(*plain(), mixed, rows("trains", 5, language="it", prefix="i"))
-    assert cells(released, "side", "language") == {"en": 40, "fr": 9, "other": 9}
-
-
-def test_one_small_value_takes_a_large_one_along() -> None:
-    small = rows("trains", 30, language="fr", prefix="f") + rows("trains", 4, language="de", prefix="d")
-    released = release(
-        *plain(),
-        small,
-        rows("bread", 20, language="fr", prefix="f"),
-        rows("bread", 9, language="de", prefix="d"),
-    )
-    assert cells(released, "side", "language") == {"en": 40, "other": 34}
-    assert cells(released, "top", "language") == {"en": 75, "other": 29}, (
-        "the other side must not give it away"
-    )
-
-
-def test_values_unknown_unfit_or_named_other_are_not_shown_as_they_are() -> None:
-    model = [
-        *rows("trains", 10, model="other", prefix="a"),
-        *rows("trains", 10, model="x" * 100, prefix="b"),
-        *rows("trains", 10, model="ask jo@example.org", prefix="c"),
-        *rows("trains", 10, model="gpt\u202e-4o-2024-08-06\u200b ", prefix="d"),
-        *rows("trains", 10, model=None, week=None, prefix="e"),
-        *rows("trains", 2, model="rare", prefix="f"),
-    ]
-    released = release(*plain(), model)
-    assert cells(released, "side", "model") == {
-        "gpt-4o-2024-08-06": 10,
-        "m-1": 40,
-        "other": 32,
-        "unknown": 10,
-    }
-    assert set(cells(released, "side", "week")) == {"2024-01-01", "unknown"}
-
-
-def test_names_lose_hidden_characters() -> None:
-    dressed = NODES.with_columns(
-        name=pl.concat_str(pl.lit("\u202e"), "name", pl.lit("\u200b \n one ")), summary=pl.lit("\x07")
-    )
-    names = release(*plain(), nodes=dressed).clusters
-    assert set(names["name"]) == {f"{name} one" for name in NODES["name"]}
-    assert set(names["summary"]) == {""}
-
-
-def test_contrasts_are_only_about_published_cells() -> None:
-    released = release(
-        *plain(),
-        rows("trains", 30, language="fr", users=20, prefix="u"),
-        rows("bread", 20, language="fr", users=12, prefix="u"),
-        rows("soup", 12, language="fr", users=9, prefix="u"),
-        rows("cake", 8, language="fr", users=8, prefix="u"),
-        rows("trains", 10, language="und", prefix="u"),
-    )
-    contrasts = released.language_contrasts
-    language = released.cluster_cells.filter(pl.col("dimension") == "language")
-    keys = ["cluster_id", "users", "conversations"]
-    shown = contrasts.join(language, left_on=[*keys, "language"], right_on=[*keys, "value"], how="semi")
-    assert shown.height == contrasts.height > 0
-    assert set(contrasts["language"]) == {"en", "fr"}
-    side = contrasts.row(
-        by_predicate=(pl.col("cluster_id") == "side") & (pl.col("language") == "fr"), named=True
-    )
-    assert side["share_in_cluster"] == 30 / 80
-    assert side["base_rate"] == 70 / 195
-    assert side["ratio"] == pytest.approx((30 / 80) / (70 / 195))
-    assert side["ci_low"] < side["ratio"] < side["ci_high"]
-
-
-def test_a_uniform_concern_is_not_published() -> None:
-    released = release(*plain(), rows("trains", 1, band="low"))
-    assert released.cluster_cells.filter(pl.col("dimension") == "concern_band").is_empty()
-
-
-def test_a_band_that_nearly_all_users_reach_is_not_published() -> None:
-    some = [rows(cluster, 20, band="high") for cluster in ("trains", "bread")]
-    assert cells(release(*plain(), *some), "side", "concern_band") == {"high": 20, "none": 40}
-    everyone = rows("trains", 40, band="high")  # by the very users of the harmless ones
-    released = release(*plain(), everyone, *some[1:])
-    assert cells(released, "side", "concern_band") == cells(released, "trains", "concern_band") == {}
 
 
 def test_limits_are_in_the_report() -> None:

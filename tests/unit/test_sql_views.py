@@ -1,4 +1,4 @@
-"""The SQL of the warehouse: views answer, everything is described, and each check finds the fault it is for."""
+"""The SQL of the warehouse: views answer, everything is described, each check finds its fault."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def test_ratio_intervals_widen_with_fewer_users() -> None:
 
 
 def skewed(rng: np.random.Generator, users: int) -> dict[str, np.ndarray]:
-    """Conversations per user in cell, cluster, value and all; a few users write most, and in their own language."""
+    """Conversations per user in cell, cluster, value and all; a few users write most."""
     activity = np.minimum(1 + rng.pareto(1.3, users) * 2, 60).astype(int)
     language = rng.random(users) < 0.3
     inside = rng.binomial(activity, np.where(language, 0.3, 0.15))

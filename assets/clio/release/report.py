@@ -1,8 +1,8 @@
 """The privacy report: what was shown, merged and withheld, in figures that give nothing away themselves.
 
 By reason only clusters are counted: conversations by reason could be subtracted from a published `Other` and
-leave one small cluster. Conversations and users are told by level, where they are sums over groups that passed
-the limits. Figures of fewer conversations than a cluster needs are null.
+leave one small cluster. Conversations and users are told by level, where they are sums over groups that have
+passed the limits. Figures of fewer conversations than a cluster needs are null.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import polars as pl
 from assets.clio.release.cells import Cells
 from assets.clio.release.tree import CLOSED, OTHER_SUMMARY, Tree
 from dagster_project.privacy.suppression import COMPLEMENT, OTHER
-from dagster_project.privacy.thresholds import REASONS, UNKNOWN_USER, Thresholds
+from dagster_project.privacy.thresholds import UNKNOWN_USER, Thresholds
 
 Figures = dict[str, float | None]
 SCHEMA = {"scope": pl.String, "measure": pl.String, "value": pl.Float64, "explanation": pl.String}
@@ -29,7 +29,7 @@ RELEASE = {
     "conversations": "Conversations in clusters; shares of clusters refer to them. Null: too few to publish.",
     "users": "Distinct users of these conversations, the privacy unit. All without a user id are one user.",
     "conversations_without_user": "Conversations in clusters without a user id. Null: some, too few to tell.",
-    "conversations_unclustered": "Current conversations outside every cluster, published nowhere. Null: as above.",
+    "conversations_unclustered": "Current conversations outside every cluster; in no table. Null: as above.",
     "clusters": "Published clusters at all levels, those named Other included.",
 }
 THRESHOLDS = {
@@ -39,8 +39,8 @@ THRESHOLDS = {
     "cell_min_conversations": "Conversations that a published cell has at least.",
     "max_user_share": "Largest share one user may have in a published cluster or cell.",
     "min_merged": "Groups that are merged into one Other at least.",
-    "min_users_outside_concern": "Users of a cluster who stay outside each published band of concern at least.",
-    "unsafe_below_floor": "1 where limits under the floor of 5 were allowed; such a release is for tests only.",
+    "min_users_outside_concern": "Users of a cluster outside each published band of concern at least.",
+    "unsafe_below_floor": "1 where limits under the floor of 5 were allowed; for tests only.",
 }
 LEVEL = {
     "clusters_considered": "Clusters found at this level (0 is the finest).",
@@ -57,7 +57,7 @@ DIMENSION = {
     "cells_withheld": "Cells that are empty, too small, or would give others away.",
     "clusters_with_other": "Clusters where withheld values stand together as `other`.",
     "clusters_without_cells": "Clusters where nothing of this dimension can be shown safely.",
-    "attack_rounds": "Times the attack on the finished tables asked to withhold more; the last found nothing.",
+    "attack_rounds": "Times the attack on finished tables asked for more; the last found nothing.",
 }
 
 
@@ -82,10 +82,10 @@ def _rows(scope: str, texts: dict[str, str], figures: Figures) -> pl.DataFrame:
 
 def _release(conversations: pl.DataFrame, unclustered: int, tree: Tree, thresholds: Thresholds) -> Figures:
     unknown = conversations.filter(pl.col("user") == UNKNOWN_USER).height
-    whole = None if tree.empty else tree.nodes.row(0, named=True)
+    whole = tree.nodes.head(1)
     return {
-        "conversations": whole and float(whole["conversations"]),
-        "users": whole and float(whole["users"]),
+        "conversations": None if tree.empty else float(whole["conversations"].item()),
+        "users": None if tree.empty else float(whole["users"].item()),
         "conversations_without_user": _told(unknown, thresholds.min_conversations),
         "conversations_unclustered": _told(unclustered, thresholds.min_conversations),
         "clusters": float(max(tree.nodes.height - 1, 0)),
@@ -119,7 +119,7 @@ def _level(conversations: pl.DataFrame, tree: Tree, level: int) -> Figures:
         "clusters_considered": float(tree.considered.filter(pl.col("level") == level)["clusters"].sum()),
         "clusters_published": float(at_level.height - merged),
         "other_published": float(merged),
-        **{f"clusters_withheld_{why}": float((reasons == why).sum()) for why in (*REASONS, COMPLEMENT, CLOSED)},
+        **{f"clusters_withheld_{why}": float((reasons == why).sum()) for why in WHY},
         "conversations_unnamed": outside,
         "users_unnamed": users,
     }
@@ -129,7 +129,7 @@ def _unnamed(conversations: pl.DataFrame, tree: Tree, level: int) -> tuple[float
     """Conversations and users outside the named clusters of a level."""
     if tree.empty:
         return None, None
-    named = tree.nodes.filter((pl.col("level") == level) & (pl.col("summary") != OTHER_SUMMARY)).select("node")
+    named = tree.nodes.filter(pl.col("level") == level, pl.col("summary") != OTHER_SUMMARY).select("node")
     bases = tree.members.join(named, on="node", how="semi").select("cluster_id").unique()
     outside = conversations.join(bases, on="cluster_id", how="anti")
     return float(outside.height), float(outside["user"].n_unique())

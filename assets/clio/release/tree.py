@@ -16,6 +16,17 @@ TOP = ""
 OTHER_NAME, OTHER_FALLBACK = "Other", "Other groups"
 OTHER_SUMMARY = "Groups that too few people share, or that would give such a group away, counted together."
 CLOSED = "closed"
+SCHEMA = {
+    "node": pl.UInt32,
+    "parent": pl.UInt32,
+    "cluster_id": pl.String,
+    "parent_id": pl.String,
+    "level": pl.UInt8,
+    "name": pl.String,
+    "summary": pl.String,
+    "users": pl.Int64,
+    "conversations": pl.Int64,
+}
 
 
 @dataclass(frozen=True)
@@ -51,14 +62,14 @@ class Tree:
 
     @property
     def totals(self) -> pl.DataFrame:
-        """node, cluster_id, level, cluster_conversations of every published cluster (not of the whole release)."""
+        """node, cluster_id, level, cluster_conversations of every published cluster."""
         return self.nodes.slice(1).select(
             "node", "cluster_id", "level", cluster_conversations="conversations"
         )
 
 
 def grow_tree(conversations: pl.DataFrame, nodes: pl.DataFrame, thresholds: Thresholds) -> Tree:
-    """Decide which clusters are shown. In: `cluster_id` (base) and `user` of each conversation; the tree of clusters.
+    """Decide which clusters are shown. In: `cluster_id` (base), `user` of each conversation; the tree.
 
     Raises ObservatoryError where a cluster has no row in `nodes`, or parents do not lead to the top.
     """
@@ -159,9 +170,7 @@ def _assemble(
     root = paths.select("base").unique().with_columns(node=pl.lit(0, dtype=members.schema["node"]))
     members = pl.concat([root, members]).rename({"base": "cluster_id"})
     sizes = _sizes(counted, others)
-    table = numbered.join(sizes, on="cluster_id", how="left", maintain_order="left").select(
-        "node", "parent", "cluster_id", "parent_id", "level", "name", "summary", "users", "conversations"
-    )
+    table = numbered.join(sizes, on="cluster_id", how="left", maintain_order="left").select(SCHEMA.keys())
     filled = nodes.join(counted.select("cluster_id").unique(), on="cluster_id", how="semi")
     return Tree(table, members, _all_fates(fates, shown, filled), _considered(filled))
 
@@ -229,13 +238,9 @@ def _all_fates(fates: pl.DataFrame, shown: pl.DataFrame, nodes: pl.DataFrame) ->
 
 
 def _nothing(nodes: pl.DataFrame) -> Tree:
-    schema = {
-        "node": pl.UInt32, "parent": pl.UInt32, "cluster_id": pl.String, "parent_id": pl.String, "level": pl.UInt8,
-        "name": pl.String, "summary": pl.String, "users": pl.Int64, "conversations": pl.Int64,
-    }  # fmt: skip
     fates = nodes.select("cluster_id", "level", reason=pl.lit(CLOSED))
     members = pl.DataFrame(schema={"cluster_id": pl.String, "node": pl.UInt32})
-    return Tree(pl.DataFrame(schema=schema), members, fates, _considered(nodes))
+    return Tree(pl.DataFrame(schema=SCHEMA), members, fates, _considered(nodes))
 
 
 def cluster_table(tree: Tree, makers: dict[str, str]) -> pl.DataFrame:

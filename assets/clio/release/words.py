@@ -10,7 +10,7 @@ LONGEST_VALUE = 80
 
 
 def clean(column: str) -> pl.Expr:
-    """The column without control, bidirectional and zero-width characters, white space collapsed; null stays null."""
+    """The column without control, bidirectional and zero-width characters, white space collapsed."""
     visible = pl.col(column).str.replace_all(r"\s+", " ").str.replace_all(HIDDEN, "")
     return visible.str.replace_all(r"\s+", " ").str.strip_chars()
 

@@ -1,0 +1,284 @@
+"""What a sink of the pipeline holds: the strings that a reader of the file could get at.
+
+Parquet is decoded column by column with its footer, SQLite and DuckDB files table by table, JSON leaf by leaf, HTML
+text by text; compressed blobs are inflated. Databases are read from a private copy, so a running writer is never
+disturbed or locked out.
+"""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import sqlite3
+import tempfile
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import duckdb
+import orjson
+import polars as pl
+import pyarrow.parquet as pq
+
+from dagster_project.privacy.canary_index import SEPARATOR
+
+BATCH_ROWS = 50_000
+MAX_NESTING = 6
+COMPANIONS = ("-wal", "-journal", ".wal")
+INFLATED_LIMIT = 256 << 20
+
+
+class NamedText(NamedTuple):
+    """A string in memory to be searched like a file."""
+
+    name: str
+    text: str
+
+
+Sink = Path | NamedText
+
+
+def published_strings(path: Path) -> list[str]:
+    """The distinct strings of a sink, in order of first appearance.
+
+    Parquet: values of every column with text or whole numbers, nested ones too, column names, statistics and key-value
+    metadata. SQLite, DuckDB: cells, names, comments. JSON (also inside cells): keys and values. HTML: texts and attributes.
+    Anything else: lines.
+    """
+    return list(dict.fromkeys(text for text in _strings(path) if text))
+
+
+def read_pieces(sink: Sink) -> Iterator[str | bytes]:
+    """A sink's raw content, then its decoded strings: what the canary scan searches. Folders yield every file."""
+    if isinstance(sink, NamedText):
+        yield sink.text
+        return
+    for path in files_of(sink):
+        yield path.read_bytes()
+        yield from _chunks(published_strings(path))
+
+
+def files_of(path: Path) -> list[Path]:
+    """The file itself with its journal, or every file below a folder, in a fixed order."""
+    if path.is_dir():
+        return sorted(found for found in path.rglob("*") if found.is_file() and not found.is_symlink())
+    journals = (path.with_name(path.name + ending) for ending in COMPANIONS)
+    return [path, *(journal for journal in journals if journal.is_file())]
+
+
+def _chunks(texts: list[str], size: int = 4 << 20) -> Iterator[str]:
+    """Strings joined by a letter of no language at hand, so that no match runs over from one into the next."""
+    pending, length = [], 0
+    for text in texts:
+        pending.append(text)
+        length += len(text)
+        if length > size:
+            yield SEPARATOR.join(pending)
+            pending, length = [], 0
+    if pending:
+        yield SEPARATOR.join(pending)
+
+
+def _strings(path: Path) -> Iterator[str]:
+    with path.open("rb") as file:
+        head = file.read(16)
+    if head.startswith(b"PAR1"):
+        yield from _parquet(path)
+    elif head.startswith(b"SQLite format 3"):
+        yield from _sqlite(path)
+    elif head[8:12] == b"DUCK":
+        yield from _duckdb(path)
+    else:
+        yield from _text(inflate(path.read_bytes()))
+
+
+def _parquet(path: Path) -> Iterator[str]:
+    file = pq.ParquetFile(path)
+    for key, value in (file.metadata.metadata or {}).items():
+        yield from (key.decode("utf-8", "replace"), value.decode("utf-8", "replace"))
+    yield from file.schema_arrow.names
+    for group in range(file.metadata.num_row_groups):
+        for column in range(file.metadata.num_columns):
+            statistics = file.metadata.row_group(group).column(column).statistics
+            if statistics is not None and statistics.has_min_max:
+                yield from map(str, (statistics.min, statistics.max))
+    for batch in file.iter_batches(BATCH_ROWS):
+        yield from frame_strings(pl.DataFrame(batch))
+
+
+def frame_strings(frame: pl.DataFrame) -> Iterator[str]:
+    """Distinct texts and whole numbers of every column, nested ones and compressed or JSON cells included."""
+    for column in frame.get_columns():
+        yield from _column_strings(column)
+
+
+def _column_strings(column: pl.Series) -> Iterator[str]:
+    kind = column.dtype
+    if isinstance(kind, pl.Struct):
+        yield from frame_strings(column.struct.unnest())
+    elif isinstance(kind, pl.List):
+        yield from _column_strings(column.explode())
+    elif isinstance(kind, pl.Array):
+        if not kind.inner.is_float():
+            yield from _column_strings(column.explode())
+    elif kind == pl.Binary:
+        yield from (text for blob in column.drop_nulls().unique() for text in _text(inflate(blob)))
+    elif kind.is_integer():
+        yield from column.drop_nulls().unique().cast(pl.String)
+    elif kind in (pl.String, pl.Categorical) or isinstance(kind, pl.Enum):
+        yield from _leaves_of(column.cast(pl.String).drop_nulls().unique(maintain_order=True))
+
+
+def _leaves_of(texts: Iterable[str]) -> Iterator[str]:
+    for text in texts:
+        yield from _leaves(text)
+
+
+def _leaves(value: Any, depth: int = 0) -> Iterator[str]:
+    """Keys and values of JSON, also of JSON written into a string; other text as it is."""
+    if isinstance(value, str):
+        document = _document(value) if depth < MAX_NESTING else None
+        if document is None:
+            yield value
+        else:
+            yield from _leaves(document, depth + 1)
+    elif isinstance(value, dict):
+        yield from value
+        for inner in value.values():
+            yield from _leaves(inner, depth)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _leaves(inner, depth)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        yield str(value)
+
+
+def _document(text: str) -> Any:
+    if text.lstrip()[:1] not in ("{", "["):
+        return None
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def inflate(blob: bytes) -> bytes:
+    """A blob without its compression (zlib, gzip, zstd); anything else, and broken streams, as they are."""
+    try:
+        if blob[:1] == b"\x78" and len(blob) > 2 and int.from_bytes(blob[:2], "big") % 31 == 0:
+            return zlib.decompressobj().decompress(blob, INFLATED_LIMIT)
+        if blob[:2] == b"\x1f\x8b":
+            return gzip.decompress(blob)
+        if blob[:4] == b"\x28\xb5\x2f\xfd":
+            import zstandard
+
+            return zstandard.ZstdDecompressor().decompressobj().decompress(blob)
+    except (zlib.error, OSError, EOFError, RuntimeError, ValueError):
+        return blob
+    return blob
+
+
+def _text(content: bytes) -> Iterator[str]:
+    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    text = content.decode(encoding, "replace")
+    document = _document(text)
+    if document is not None:
+        yield from _leaves(document)
+    elif text[:200].lstrip()[:1] == "<" or "<html" in text[:2_000].lower():
+        collector = _Collector()
+        collector.feed(text)
+        yield from collector.found
+    else:
+        yield from _leaves_of(text.splitlines())
+
+
+class _Collector(HTMLParser):
+    """Texts, attribute values and comments of a page, entities decoded."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [value for _, value in attrs if value]
+
+    def handle_data(self, data: str) -> None:
+        self.found += _leaves(data.strip())
+
+    def handle_comment(self, data: str) -> None:
+        self.found.append(data.strip())
+
+
+@contextmanager
+def _copied(path: Path) -> Iterator[Path]:
+    """A private copy of a database file and its journals, gone afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        for file in files_of(path):
+            shutil.copyfile(file, Path(folder) / file.name)
+        yield Path(folder) / path.name
+
+
+def _sqlite(path: Path) -> Iterator[str]:
+    with _copied(path) as copy:
+        connection = sqlite3.connect(copy)
+        connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+        try:
+            objects = connection.execute("SELECT name, type, sql FROM sqlite_master").fetchall()
+            yield from (sql for _, _, sql in objects if sql)
+            for name, kind, _ in objects:
+                if kind == "table":
+                    yield from _sqlite_table(connection, name)
+        except sqlite3.DatabaseError:
+            # A file torn mid-write still has its raw bytes searched.
+            return
+        finally:
+            connection.close()
+
+
+def _sqlite_table(connection: sqlite3.Connection, table: str) -> Iterator[str]:
+    quoted = table.replace('"', '""')
+    columns = connection.execute(f'PRAGMA table_info("{quoted}")').fetchall()
+    for _, column, *_ in columns:
+        yield column
+        name = column.replace('"', '""')
+        query = f'SELECT DISTINCT "{name}" FROM "{quoted}" WHERE typeof("{name}") <> \'null\''  # noqa: S608 (names quoted)
+        for (cell,) in connection.execute(query):
+            if isinstance(cell, bytes):
+                yield from _text(inflate(cell))
+            elif isinstance(cell, str):
+                yield from _leaves(cell)
+            elif isinstance(cell, int):
+                yield str(cell)
+
+
+def _duckdb(path: Path) -> Iterator[str]:
+    with _copied(path) as copy:
+        try:
+            connection = duckdb.connect(str(copy), read_only=True, config=LOCKED)
+        except duckdb.Error:
+            return
+        with connection:
+            yield from _duckdb_objects(connection)
+
+
+LOCKED: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "allow_community_extensions": False,
+    "enable_external_access": False,
+}
+
+
+def _duckdb_objects(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    for function in ("duckdb_tables()", "duckdb_views()", "duckdb_columns()"):
+        described = connection.execute(f"SELECT * FROM {function} WHERE NOT internal").pl()  # noqa: S608 (fixed names)
+        yield from frame_strings(described.select(pl.col(pl.String)))
+    tables = connection.execute("SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal").fetchall()
+    for schema, table in tables:
+        relation = ".".join('"' + part.replace('"', '""') + '"' for part in (schema, table))
+        reader = connection.execute(f"FROM {relation}").to_arrow_reader(BATCH_ROWS)
+        for batch in reader:
+            yield from frame_strings(pl.DataFrame(batch))
