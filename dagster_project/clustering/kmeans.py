@@ -108,7 +108,7 @@ def _first_centroids(rows: Rows, k: int, random: np.random.Generator) -> tuple[L
     """Labels [N] and centroids [k, D] from Ward trees over groups of similar rows."""
     groups = _coarse_groups(rows, k, random)
     largest = LARGEST_TREE if len(groups) == 1 else GROUP
-    samples = [np.sort(random.choice(group, largest, replace=False)) if len(group) > largest else group for group in groups]
+    samples = [_sample(group, largest, random) for group in groups]
     trees = [ward_tree(rows.take(sample)) for sample in samples]
     weights = [len(group) / len(sample) for group, sample in zip(groups, samples, strict=True)]
     labels = np.empty(len(rows), dtype=np.int32)
@@ -120,6 +120,10 @@ def _first_centroids(rows: Rows, k: int, random: np.random.Generator) -> tuple[L
         found.append(local)
         offset += len(local)
     return labels, np.concatenate(found)
+
+
+def _sample(group: NDArray[np.int64], largest: int, random: np.random.Generator) -> NDArray[np.int64]:
+    return np.sort(random.choice(group, largest, replace=False)) if len(group) > largest else group
 
 
 def _coarse_groups(rows: Rows, k: int, random: np.random.Generator) -> list[NDArray[np.int64]]:

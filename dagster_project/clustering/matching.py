@@ -28,8 +28,8 @@ ID_LENGTH = 12
 class Overlap:
     """Pairs (old, new) of clusters that share members, and the share of both that they share (Jaccard index)."""
 
-    old: NDArray[np.intp]
-    new: NDArray[np.intp]
+    old: NDArray[np.int64]
+    new: NDArray[np.int64]
     shared: NDArray[np.float64]
 
     @classmethod
@@ -87,13 +87,13 @@ def birth_id(level: int, members: Iterable[str], taken: Collection[str] = ()) ->
 
 def _qualified_pairs(
     old: Matrix, new: Matrix, overlap: Overlap | None
-) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """Positions (old, new) and scores of the pairs that may be one cluster."""
     i, j, nearness = _near_pairs(old, new)
     keys, score = i * len(new) + j, nearness
     if overlap is not None:
         shared = overlap.old * len(new) + overlap.new
-        keys = np.union1d(keys, shared[overlap.shared >= SHARED])
+        keys = np.union1d(keys, shared[overlap.shared >= SHARED]).astype(np.int64)
         score = np.zeros(len(keys))
         score[np.searchsorted(keys, i * len(new) + j)] += nearness
         known = np.isin(shared, keys)
@@ -114,8 +114,8 @@ def _near_pairs(old: Matrix, new: Matrix) -> tuple[NDArray[np.int64], NDArray[np
 
 
 def _independent(
-    old: NDArray[np.intp], new: NDArray[np.intp], olds: int, news: int
-) -> Iterable[NDArray[np.intp]]:
+    old: NDArray[np.int64], new: NDArray[np.int64], olds: int, news: int
+) -> Iterable[NDArray[np.integer]]:
     """Positions of the pairs, in groups that share no cluster: each is a small assignment problem of its own."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components

@@ -12,14 +12,17 @@ import html
 import json
 import re
 import unicodedata
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 from urllib.parse import quote
 
 import ahocorasick
 import numpy as np
 import numpy.typing as npt
 
+PARTIAL = "canary_partial"
 ANCHOR = 8
 # Short parts of plain letters, hexadecimal or digits turn up by chance in identifiers and times; these are telling.
 LETTERS_PART, NUMBER_PART = 10, 12
@@ -82,7 +85,7 @@ class CanaryIndex:
         shared = Counter(part for part, _ in parts)
         for part, at in parts:
             if shared[part] <= SHARED_BY:
-                self._patterns[part[:ANCHOR]].append((part, "canary_partial", at))
+                self._patterns[part[:ANCHOR]].append((part, PARTIAL, at))
 
     def _hash_table(self) -> tuple[npt.NDArray[np.bool_], np.uint64]:
         bits = min(max(TABLE_BITS[0], (64 * len(self._patterns)).bit_length()), TABLE_BITS[1])
@@ -101,20 +104,29 @@ class CanaryIndex:
         return automaton
 
     def search(self, content: str | bytes) -> set[Hit]:
-        """(kind, canary) for every canary that the content holds in some form; a whole match silences its parts."""
+        """(kind, canary) for every canary that the content holds in some form."""
         text = content.decode("utf-8", "ignore") if isinstance(content, bytes) else content
         plain = normalise_bytes(content) if isinstance(content, bytes) else normalise(content)
-        hits = set(self._search_patterns(plain)) | set(self._search_numbers(text)) | set(self._search_literals(text))
-        whole = {at for kind, at in hits if kind != "canary_partial"}
-        return {(kind, at) for kind, at in hits if kind != "canary_partial" or at not in whole}
+        return {*self._search_patterns(plain), *self._search_numbers(text), *self._search_literals(text)}
 
     def _search_patterns(self, text: str) -> Iterator[Hit]:
-        for start in range(0, max(0, len(text) - ANCHOR + 1), CHUNK):
-            chunk = text[start : start + CHUNK + ANCHOR - 1]
+        """Whole canaries and variants, then the parts that no whole match explains."""
+        found = list(self._matches(text))
+        wholes = sorted((start, end) for start, end, kind, _ in found if kind != PARTIAL)
+        starts = [start for start, _ in wholes]
+        reach = list(accumulate((end for _, end in wholes), max))
+        for start, end, kind, canary in found:
+            before = bisect_right(starts, start)
+            if kind != PARTIAL or not before or reach[before - 1] < end:
+                yield kind, canary
+
+    def _matches(self, text: str) -> Iterator[tuple[int, int, str, int]]:
+        for offset in range(0, max(0, len(text) - ANCHOR + 1), CHUNK):
+            chunk = text[offset : offset + CHUNK + ANCHOR - 1]
             for at in np.flatnonzero(self._table[_hashes(chunk, self._shift)]).tolist():
                 for pattern, kind, canary in self._patterns.get(chunk[at : at + ANCHOR], ()):
-                    if text.startswith(pattern, start + at):
-                        yield kind, canary
+                    if text.startswith(pattern, offset + at):
+                        yield offset + at, offset + at + len(pattern), kind, canary
 
     def _search_numbers(self, text: str) -> Iterator[Hit]:
         if not self._numbers:
@@ -213,8 +225,9 @@ def _hashes(text: str, shift: np.uint64) -> npt.NDArray[np.uint64]:
 
 
 def canaries_in(pieces: Iterable[str | bytes], index: CanaryIndex) -> set[Hit]:
-    """(kind, canary) found in any piece of one sink."""
+    """(kind, canary) found in the pieces of one sink; a canary that is there as a whole is not counted in parts too."""
     hits: set[Hit] = set()
     for piece in pieces:
         hits |= index.search(piece)
-    return hits
+    whole = {at for kind, at in hits if kind != PARTIAL}
+    return {(kind, at) for kind, at in hits if kind != PARTIAL or at not in whole}

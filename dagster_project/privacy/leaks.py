@@ -46,9 +46,7 @@ def scan_canaries(sinks: Iterable[Sink], canaries: Sequence[str]) -> list[Leak]:
     index = CanaryIndex(canaries)
     leaks = []
     for sink in sinks:
-        hits = canaries_in(read_pieces(sink), index)
-        whole = {at for kind, at in hits if kind != "canary_partial"}
-        leaks += [Leak(sink.name, kind, at) for kind, at in hits if kind != "canary_partial" or at not in whole]
+        leaks += [Leak(sink.name, kind, at) for kind, at in canaries_in(read_pieces(sink), index)]
     return sorted(leaks)
 
 

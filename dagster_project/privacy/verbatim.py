@@ -1,31 +1,59 @@
 """Copied text: windows of words (or of characters, in scripts without spaces) that stand in restricted text too.
 
-Both sides are reduced by the same Polars expression to lower-case words. Any window of n words holds one of the
-blocks of about n/2 words that tile its string, so only those blocks are searched (Aho-Corasick, streamed over slices
-of the raw text), and full windows are compared in the few rows that hold a block.
+Both sides are reduced by the same steps to lower-case words in one long buffer. Any window of n words holds one of the
+blocks of about n/2 words that tile its string, so only those blocks are searched (Aho-Corasick over each slice's
+buffer), and full windows are compared around the few places where a block stands.
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+import numpy as np
 import polars as pl
 
 WORDS = 13
 CHARACTERS = 24
-MIN_LETTERS = 20
 UNSPACED = r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
 UNSPACED_RUN = re.compile(UNSPACED)
+# Between texts stands a byte that text cannot hold after reduction, so that nothing runs over.
+BREAK = "\x01"
+KEPT = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789\x01") | frozenset(range(128, 256))
+FOREIGN_MARKS = r"[^\p{L}\p{M}\p{N}\x00-\x7f]"
+REDUCED = bytes(code + 32 if 65 <= code <= 90 else code if code in KEPT else 32 for code in range(256))
+AROUND = 2_048
+SLICE_BYTES = 16 << 20
 
 
-def words_of(text: pl.Expr) -> pl.Expr:
-    """Lower-case words parted and surrounded by single blanks (NFKC; punctuation and invisible characters go)."""
-    plain = text.str.normalize("NFKC").str.replace_all(r"\p{Cf}", "").str.to_lowercase()
-    return pl.concat_str(pl.lit(" "), plain.str.replace_all(r"[^\p{L}\p{M}\p{N}]+", " "), pl.lit(" ")).str.replace_all(
-        "  ", " ", literal=True
+def reduce_texts(texts: pl.Series) -> bytes:
+    """Texts in order as UTF-8 words in lower case, parted by single blanks (NFKC; punctuation becomes a blank,
+    invisible characters vanish), with ` BREAK ` around each text.
+    """
+    texts = texts.str.replace_all(BREAK, " ", literal=True)
+    rows = texts.to_list()
+    # Most wide rows are so for a typographic quote or dash only; just the rest pays for normalisation.
+    plain = pl.DataFrame({"row": _wide(texts)}).with_columns(
+        texts.gather(_wide(texts)).str.replace_all(r"\p{Cf}", "").str.replace_all(FOREIGN_MARKS, " ").alias("text")
     )
+    folded = plain[_wide(plain["text"])].with_columns(pl.col("text").str.normalize("NFKC").str.to_lowercase())
+    for row, text in (*plain.iter_rows(), *folded.iter_rows()):
+        rows[row] = text
+    return _single_blanks(f" {BREAK} ".join(["", *rows, ""]).encode().translate(REDUCED))
+
+
+def _wide(texts: pl.Series) -> pl.Series:
+    """Rows that hold more than ASCII."""
+    return (texts.str.len_bytes() != texts.str.len_chars()).arg_true()
+
+
+def _single_blanks(content: bytes) -> bytes:
+    points = np.frombuffer(content, dtype=np.uint8)
+    blank = points == ord(" ")
+    kept = np.ones(len(points), dtype=np.bool_)
+    kept[1:] = ~(blank[1:] & blank[:-1])
+    return points[kept].tobytes()
 
 
 class CopiedText:
@@ -34,12 +62,12 @@ class CopiedText:
     def __init__(self, texts: Iterable[str], words: int = WORDS, characters: int = CHARACTERS) -> None:
         """Prepare the windows of distinct strings; a string shorter than a window has none."""
         self._words, self._characters = words, characters
-        reduced = pl.DataFrame({"text": list(texts)}, schema={"text": pl.String}).select(words_of(pl.col("text")))
         self._spaced: dict[str, set[int]] = defaultdict(set)
         self._unspaced: dict[str, set[int]] = defaultdict(set)
         blocks: set[str] = set()
         tight: set[str] = set()
-        for at, text in enumerate(reduced.to_series()):
+        reduced = reduce_texts(pl.Series(list(texts), dtype=pl.String)).decode().split(BREAK)[1:-1]
+        for at, text in enumerate(reduced):
             blocks |= self._add_words(at, text.split())
             if UNSPACED_RUN.search(text):
                 tight |= self._add_characters(at, text.replace(" ", ""))
@@ -68,30 +96,44 @@ class CopiedText:
         found: set[int] = set()
         if self._blocks or self._tight:
             for frame in restricted:
-                found |= self._search(pl.DataFrame({"text": _contents(frame)}))
+                for texts in _slices(_contents(frame)):
+                    found |= self._search(texts)
         return found
 
-    def _search(self, frame: pl.DataFrame) -> set[int]:
+    def _search(self, texts: pl.Series) -> set[int]:
         found: set[int] = set()
-        reduced = frame.lazy().select(words_of(pl.col("text")).alias("text")).collect()
         if self._blocks:
-            rows = reduced.filter(pl.col("text").str.contains_any(self._blocks))["text"]
-            found |= self._windows_in((text.split() for text in rows), self._words, " ", self._spaced)
+            for place in _places(reduce_texts(texts), self._blocks):
+                found |= _windows_in(place.split(" "), self._words, " ", self._spaced)
         if self._tight:
-            tight = reduced.filter(pl.col("text").str.contains(UNSPACED)).select(
-                pl.col("text").str.replace_all(" ", "", literal=True)
-            )
-            rows = tight.filter(pl.col("text").str.contains_any(self._tight))["text"]
-            found |= self._windows_in(rows, self._characters, "", self._unspaced)
+            unspaced = texts.filter(texts.str.contains(UNSPACED).fill_null(False))
+            for place in _places(reduce_texts(unspaced).replace(b" ", b""), self._tight):
+                found |= _windows_in(place, self._characters, "", self._unspaced)
         return found
 
-    @staticmethod
-    def _windows_in(rows: Iterable[list[str] | str], size: int, glue: str, known: dict[str, set[int]]) -> set[int]:
-        found: set[int] = set()
-        for row in rows:
-            for i in range(len(row) - size + 1):
-                found |= known.get(glue.join(row[i : i + size]), set())
-        return found
+
+def _slices(texts: pl.Series) -> Iterator[pl.Series]:
+    """Rows in parts of about SLICE_BYTES, so that the buffers stay small."""
+    per_row = max(1, int(texts.estimated_size()) // max(1, len(texts)))
+    rows = max(1, SLICE_BYTES // per_row)
+    return (texts.slice(start, rows) for start in range(0, len(texts), rows))
+
+
+def _places(buffer: bytes, blocks: list[str]) -> Iterator[str]:
+    """Stretches of the buffer around the places where any block stands; places close together share one."""
+    found = pl.Series([buffer.decode()], dtype=pl.String).str.find_many(blocks)[0]
+    end = 0
+    for at in found:
+        if at + AROUND // 2 > end:
+            start, end = max(0, at - AROUND), at + 2 * AROUND
+            yield buffer[start:end].decode("utf-8", "ignore")
+
+
+def _windows_in(row: list[str] | str, size: int, glue: str, known: dict[str, set[int]]) -> set[int]:
+    found: set[int] = set()
+    for i in range(len(row) - size + 1):
+        found |= known.get(glue.join(row[i : i + size]), set())
+    return found
 
 
 def _contents(frame: pl.DataFrame) -> pl.Series:

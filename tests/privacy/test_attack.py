@@ -106,14 +106,14 @@ def test_the_attack_never_wins_on_thousands_of_tables(monkeypatch: pytest.Monkey
     """A thousand trees of four tables, every tenth by linear programmes; ends early on a busy machine."""
     rng, start, shown = np.random.default_rng(7), time.monotonic(), 0
     for index in range(1000):
-        if index >= 250 and time.monotonic() - start > 90:
+        if index >= 100 and time.monotonic() - start > 45:
             break
         shape = [(3,), (4,), (3, 3), (2, 4), (2, 2, 2)][int(rng.integers(5))]
         data = make(
             index, int(rng.integers(20, 160)), int(rng.integers(6, 60)), shape, int(rng.integers(2, 5))
         )
         shown += check(data, (SMALL, FLOOR)[index % 2], "bounds" if index % 10 else "programme", monkeypatch)
-    assert shown > 2500, "an attack on empty tables proves nothing"
+    assert shown > 10 * index, "an attack on empty tables proves nothing"
 
 
 def mutated_wins(monkeypatch: pytest.MonkeyPatch, seeds: range, thresholds: Thresholds) -> int:

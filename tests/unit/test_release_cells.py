@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from tiny_release import NODES, cells, plain, release, rows
+from tiny_release import NODES, cells, plain, release, report, rows
 
 
 def test_small_values_stand_together_as_other() -> None:
