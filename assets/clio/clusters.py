@@ -77,7 +77,7 @@ def cluster_conversations(
     names = [_identities(level, at, vectors, ids, before, fitted) for level, at in enumerate(labels)]
     nodes = _nodes(labels, names)
     assignments = pl.DataFrame({"conversation_id": ids, "cluster_id": _pick(names[0], labels[0])})
-    members = facets.select("conversation_id", "user_key", "request", "language").join(assignments, on="conversation_id")
+    members = facets.select("conversation_id", "user_key", "request", "task", "language").join(assignments, on="conversation_id")
     named = name_nodes(members, nodes, min_users=min_users)
     if before is not None:
         named = _keep_names(named, before, labels, names)

@@ -20,6 +20,7 @@ LONGEST = 30
 # requests are often taken for another language.
 MAJOR_LANGUAGE = 0.05
 UNKNOWN_USER = "unknown"
+ELIDING = ("ca", "fr", "it")
 
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _LETTER = rf"[\p{{L}}\p{{N}}--[{_UNSPACED}]]"
@@ -91,59 +92,72 @@ def _stopwords_everywhere(languages: pl.Series) -> pl.Series:
 
 
 def _pieces(part: pl.DataFrame, first: int) -> pl.DataFrame:
-    """`row`, `language`, `place`, `piece`: words, runs of unspaced script and punctuation, in reading order."""
+    """`row`, `language`, `piece`: words, runs of unspaced script and punctuation, in reading order."""
     request = pl.when(pl.col("request").fill_null("") == "").then("task").otherwise("request").fill_null("")
     text = strip_markup(request).str.normalize("NFKC").str.replace_all(r"\p{Cf}", "").str.to_lowercase()
     return (
         part.select(
-            row=pl.int_range(first, first + pl.len(), dtype=pl.UInt32), language="language", piece=text.str.extract_all(_PIECE)
+            row=pl.int_range(first, first + pl.len(), dtype=pl.UInt32),
+            language="language",
+            piece=text.str.extract_all(_PIECE),
         )
         .explode("piece", empty_as_null=False)
-        .with_columns(place=pl.int_range(pl.len(), dtype=pl.UInt32))
     )
 
 
 def _words(pieces: pl.DataFrame, everywhere: pl.Series) -> pl.DataFrame:
-    """Words and punctuation of spaced scripts, with `kind`: term, filler (a function word) or break."""
-    spaced = pieces.with_columns(token=pl.col("piece").str.replace(r"['’]s?$", ""))
+    """Pieces with `token`, the word without elision or possessive, and `kind`: term, filler (function word), break."""
     listed = stopwords().rename({"token": "piece"}).with_columns(listed=True)
-    joined = spaced.join(listed, on=["language", "piece"], how="left", maintain_order="left")
-    token = pl.when(pl.col("language").is_in(["fr", "it", "ca"])).then(
-        pl.col("token").str.replace(r"^\p{L}{1,2}['’]", "")
-    ).otherwise("token")
-    filler = pl.col("listed") | pl.col("piece").is_in(everywhere.implode()) | pl.col("token").is_in(everywhere.implode())
-    usable = (
-        pl.col("token").str.contains(r"\p{L}.*\p{L}")
-        & ~pl.col("token").str.contains(r"\p{N}{5}")
-        & (pl.col("token").str.len_chars() <= LONGEST)
-        & ~pl.col("piece").str.contains(rf"[{_UNSPACED}]")
-    )
-    return joined.with_columns(token=token).with_columns(
-        kind=pl.when(filler.fill_null(False)).then(pl.lit("filler")).when(usable).then(pl.lit("term")).otherwise(pl.lit("break"))
+    bare = pl.col("piece").str.replace(r"['’]s?$", "")
+    elided = pl.when(pl.col("language").is_in(ELIDING)).then(bare.str.replace(r"^\p{L}{1,2}['’]", "")).otherwise(bare)
+    joined = pieces.join(listed, on=["language", "piece"], how="left", maintain_order="left")
+    joined = joined.with_columns(token=elided)
+    common = everywhere.implode()
+    filler = pl.col("listed").fill_null(False) | pl.col("piece").is_in(common) | pl.col("token").is_in(common)
+    kind = pl.when(filler).then(pl.lit("filler")).when(_usable(pl.col("token"))).then(pl.lit("term"))
+    return joined.with_columns(kind=kind.otherwise(pl.lit("break")))
+
+
+def _usable(token: pl.Expr) -> pl.Expr:
+    """Words with two letters or more (or like `c++`), not long, without long numbers, in a script with spaces."""
+    return (
+        token.str.contains(r"\p{L}.*\p{L}|^\p{L}[+#]+$")
+        & ~token.str.contains(r"\p{N}{5}")
+        & (token.str.len_chars() <= LONGEST)
+        & ~token.str.contains(f"[{_UNSPACED}]")
     )
 
 
 def _single(words: pl.DataFrame) -> pl.DataFrame:
-    kept = words.filter(pl.col("kind") == "term")
-    return kept.select("row", text="token", key="token")
+    return words.filter(pl.col("kind") == "term").select("row", text="token", key="token")
 
 
 def _phrases(words: pl.DataFrame) -> pl.DataFrame:
-    """Two words side by side, or with one function word between them; both as written and without it."""
+    """Two words side by side, or around one function word; the latter both as written and without it."""
     row, kind, token = pl.col("row"), pl.col("kind"), pl.col("token")
-    near = (row == row.shift(-1)) & (kind == "term") & (kind.shift(-1) == "term")
-    across = (row == row.shift(-2)) & (kind == "term") & (kind.shift(-1) == "filler") & (kind.shift(-2) == "term")
-    first = pl.concat_str(token, token.shift(-1), separator=" ")
-    second = pl.concat_str(token, token.shift(-2), separator=" ")
-    written = pl.concat_str(token, pl.col("piece").shift(-1), token.shift(-2), separator=" ")
-    return pl.concat(
-        [
-            words.filter(near.fill_null(False)).select("row", text=pl.lit("")).clear(),
-            words.select("row", near=near, text=first, key=first).filter("near").select("row", "text", "key"),
-            words.select("row", near=across, text=written, key=second).filter("near").select("row", "text", "key"),
-            words.select("row", near=across, text=second, key=second).filter("near").select("row", "text", "key"),
-        ][1:]
-    ).filter(pl.col("key").str.split(" ").list.n_unique() == 2)
+    ahead = words.select(
+        "row",
+        "kind",
+        "token",
+        near=row.shift(-1) == row,
+        next_kind=kind.shift(-1),
+        next_token=token.shift(-1),
+        filler=pl.col("piece").shift(-1),
+        far=row.shift(-2) == row,
+        far_kind=kind.shift(-2),
+        far_token=token.shift(-2),
+    ).filter(pl.col("kind") == "term")
+    near = ahead.filter(pl.col("near") & (pl.col("next_kind") == "term"))
+    far = ahead.filter(pl.col("far") & (pl.col("next_kind") == "filler") & (pl.col("far_kind") == "term"))
+    beside = pl.concat_str("token", "next_token", separator=" ")
+    around = pl.concat_str("token", "far_token", separator=" ")
+    written = pl.concat_str("token", "filler", "far_token", separator=" ")
+    found = [
+        near.filter(pl.col("token") != pl.col("next_token")).select("row", text=beside, key=beside),
+        far.filter(pl.col("token") != pl.col("far_token")).select("row", text=around, key=around),
+        far.filter(pl.col("token") != pl.col("far_token")).select("row", text=written, key=around),
+    ]
+    return pl.concat(found)
 
 
 def _runs(pieces: pl.DataFrame) -> pl.DataFrame:

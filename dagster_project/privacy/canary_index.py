@@ -33,15 +33,18 @@ MULTIPLIER, MIXER = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
 NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
 ASCII_LOWER = bytes(range(65)) + bytes(range(97, 123)) + bytes(range(91, 256))
 ASCII_DROPPED = bytes(c for c in range(128) if not chr(c).isalnum())
-NUMBER_RUN = re.compile(r"[0-9](?:[ ().\-/]{0,2}[0-9]){6,}")
+NUMBER_RUN = re.compile(r"(?<![0-9A-Za-z])[0-9](?:[ ().\-/]{0,2}[0-9]){6,}(?![0-9A-Za-z])")
 # Parts strings that were joined: a letter (dental click), so that normalising keeps it.
 SEPARATOR = "\u01c1"
+GROUP = re.compile(r"[0-9]+")
 HEXADECIMAL = frozenset("0123456789abcdef")
 Hit = tuple[str, int]
 
 
 def normalise(text: str) -> str:
     """NFKC, casefolded, letters and digits only: no space, punctuation or invisible character is left."""
+    if text.isascii():
+        return text.encode().translate(ASCII_LOWER, ASCII_DROPPED).decode()
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return NOT_ALPHANUMERIC.sub("", folded)
 
@@ -64,14 +67,14 @@ class CanaryIndex:
         for at, canary in enumerate(canaries):
             self._add(at, canary, plain[at])
         self._add_parts(plain)
-        self._lengths = sorted({len(number) for number in self._numbers})
+        self._longest = max(map(len, self._numbers), default=0)
         self._table, self._shift = self._hash_table()
         self._automaton = self._literal_automaton()
 
     def _add(self, at: int, canary: str, plain: str) -> None:
         if not plain:
             return
-        if len(plain) < ANCHOR:
+        if len(plain) < ANCHOR or (plain.isdecimal() and len(plain) < LETTERS_PART):
             self._literals.setdefault(_fold(canary), at)
         for kind, variant in _variants(canary, plain):
             if len(variant) >= (NUMBER_PART if variant.isdecimal() else ANCHOR):
@@ -131,17 +134,24 @@ class CanaryIndex:
     def _search_numbers(self, text: str) -> Iterator[Hit]:
         if not self._numbers:
             return
-        longest = self._lengths[-1]
-        for run in NUMBER_RUN.finditer(text if text.isascii() else unicodedata.normalize("NFKC", text)):
-            groups = re.findall(r"[0-9]+", run.group())
+        plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
+        for run in set(NUMBER_RUN.findall(plain)):
+            if run.isdecimal():
+                yield from self._number(run)
+                continue
+            groups = GROUP.findall(run)
             for first in range(len(groups)):
                 number = ""
-                for group in groups[first:]:
+                for last, group in enumerate(groups[first:], first):
                     number += group
-                    if len(number) > longest:
+                    if len(number) > self._longest:
                         break
-                    if number in self._numbers:
-                        yield "canary_digits", self._numbers[number]
+                    yield from self._number(number, grouped=last > first)
+
+    def _number(self, number: str, grouped: bool = False) -> Iterator[Hit]:
+        # A short number without separators is in any log by chance.
+        if number in self._numbers and (grouped or len(number) >= LETTERS_PART):
+            yield "canary_digits", self._numbers[number]
 
     def _search_literals(self, text: str) -> Iterator[Hit]:
         if self._automaton is None:
@@ -192,8 +202,8 @@ def _numbers(canary: str) -> Iterator[str]:
         return
     yield digits
     if text.lstrip().startswith("+"):
-        yield from (digits[cut:] for cut in (1, 2, 3) if len(digits) - cut >= ANCHOR)
-        yield from ("0" + digits[cut:] for cut in (1, 2, 3) if len(digits) - cut >= ANCHOR)
+        nationals = [prefix + digits[cut:] for cut in (1, 2, 3) for prefix in ("", "0")]
+        yield from (number for number in nationals if len(number) >= LETTERS_PART)
 
 
 def _parts(text: str) -> Iterator[str]:
