@@ -1,8 +1,10 @@
-"""Quality and speed of redaction on presidio-research's synthetic data (synth_dataset_v2.json, 1,500 samples).
+"""Quality and speed of redaction on presidio-research's synthetic data (synth_dataset_v2.json, 1,500
+samples).
 
     python -m benchmarks.redaction --data DIR --json FILE
 
-A found span counts when its type is right and it overlaps a true span with intersection over union of at least 0.5.
+A found span counts when its type is right and it overlaps a true span with intersection over union of at
+least 0.5.
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ def load_samples(data: Path) -> tuple[pl.Series, pl.DataFrame]:
         for span in sample["spans"]
     ]
     schema = {"row": pl.UInt32, "start": pl.UInt32, "end": pl.UInt32, "type": pl.String}
-    return pl.Series("text", [s["full_text"] for s in samples]), pl.DataFrame(spans, schema=schema, orient="row")
+    return pl.Series("text", [s["full_text"] for s in samples]), pl.DataFrame(
+        spans, schema=schema, orient="row"
+    )
 
 
 def match_spans(true: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
@@ -67,7 +71,8 @@ def score(name: str, true: int, found: int, matched: int) -> dict[str, Any]:
     """Recall, precision, F1 and F2 from counts."""
     recall, precision = matched / true if true else 0.0, matched / found if found else 0.0
     return {
-        "type": name, "true": true, "found": found, "matched": matched, "recall": recall, "precision": precision,
+        "type": name, "true": true, "found": found, "matched": matched, "recall": recall,
+        "precision": precision,
         "f1": f_beta(precision, recall, 1), "f2": f_beta(precision, recall, 2),
     }  # fmt: skip
 
@@ -83,7 +88,9 @@ def evaluate(texts: pl.Series, labels: pl.DataFrame) -> pl.DataFrame:
     ]
     rows.append(score("TOTAL", true.height, found.height, matched.height))
     missing = labels.filter(~pl.col("type").is_in(list(COVERED)))["type"].value_counts().sort("type")
-    rows += [score(f"{kind} (not covered: needs a language model)", n, 0, 0) for kind, n in missing.iter_rows()]
+    rows += [
+        score(f"{kind} (not covered: needs a language model)", n, 0, 0) for kind, n in missing.iter_rows()
+    ]
     return pl.DataFrame(rows)
 
 
@@ -105,12 +112,20 @@ def synthesise(texts: pl.Series, rows: int, characters: int, share: float) -> pl
 
     A running number beside each sample keeps every stretch that is checked distinct, as it is in life.
     """
-    words = "the model explains how to plan a small garden with herbs and 12 pots in 3 weeks without much work. "
+    words = (
+        "the model explains how to plan a small garden with herbs and 12 pots in 3 weeks without much work. "
+    )
     plain = (words * (characters // len(words) + 1))[:characters]
     every = max(1, round(1 / share))
     samples = texts.gather([i % len(texts) for i in range(rows // every + 1)]).to_list()
     half = plain[: characters // 2]
-    return pl.Series("text", [f"{half}{i:x}. {samples[i // every]} ({i:x}) {half}" if i % every == 0 else plain for i in range(rows)])
+    return pl.Series(
+        "text",
+        [
+            f"{half}{i:x}. {samples[i // every]} ({i:x}) {half}" if i % every == 0 else plain
+            for i in range(rows)
+        ],
+    )
 
 
 def run(data: Path, rows: int) -> dict[str, Any]:
@@ -128,10 +143,14 @@ def run(data: Path, rows: int) -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line: measure, print a table, write the JSON file."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True, help="folder of the public data sets")
     parser.add_argument("--json", type=Path, required=True, help="file to write")
-    parser.add_argument("--rows", type=int, default=100_000, help="synthetic conversations for the speed figure")
+    parser.add_argument(
+        "--rows", type=int, default=100_000, help="synthetic conversations for the speed figure"
+    )
     options = parser.parse_args(arguments)
     result = run(options.data, options.rows)
     options.json.write_text(json.dumps(result, indent=1), encoding="utf-8")

@@ -50,7 +50,7 @@ def show_batches(added: Sequence[tuple[Batch, bool]]) -> None:
 @contextmanager
 def watching() -> Iterator[Callable[[StepEvent], None]]:
     """Show a line per asset step: its progress while it runs, rows and seconds when it is done."""
-    from rich.progress import BarColumn, Progress, TaskID, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
     columns = (
         SpinnerColumn(finished_text="[green]✓[/]"),
@@ -95,7 +95,8 @@ def show_summary(home: Home, *, did_something: bool) -> None:
     console.print(_frame_table(warehouse.query(home.warehouse, WITHHELD_CELLS), title="Cells withheld"))
     console.print(f"Warehouse: {home.warehouse}", soft_wrap=True)
     option = "" if home.root.name == "observatory-home" else f" --home {home.root}"
-    console.print(f'Next: observatory sql "SELECT * FROM top_clusters"{option}', markup=False, soft_wrap=True)
+    next_query = '"SELECT * FROM top_clusters"'
+    console.print(f"Next: observatory sql {next_query}{option}", markup=False, soft_wrap=True)
     console.print(f"      observatory ui{option}", markup=False, soft_wrap=True)
 
 

@@ -60,7 +60,6 @@ def add_files(
     ids while the privacy unit is the user.
     """
     from assets.conversations.ingest import probe
-    from assets.conversations.ingest import probe
     from assets.conversations.loaders.registry import detect_format
 
     formats = {}
@@ -146,14 +145,22 @@ def _reason(result: Any) -> str:
             step = event.step_key.removesuffix("_step")
             data = event.step_failure_data
             if data.user_failure_data is None:
-                cause = data.error.cause if data.error else None
-                known = cause and cause.cls_name == ObservatoryError.__name__
-                return f"{step} failed: {cause.message if known else data.error and data.error.cls_name}"
+                return f"{step} failed: {_safe_message(data.error)}."
             details = {key: value.value for key, value in data.user_failure_data.metadata.items()}
             return f"{step} failed: {data.user_failure_data.description}." + (
                 f" {details}" if details else ""
             )
     return "the run failed before its first step; see `make ui`"
+
+
+def _safe_message(error: Any) -> str:
+    """An ObservatoryError's own words where one lies behind a step's failure; of any other error only its kind."""
+    kind = "unknown error"
+    while error is not None:
+        if error.cls_name == ObservatoryError.__name__:
+            return error.message.removeprefix(f"{ObservatoryError.__module__}.{ObservatoryError.__name__}: ").strip()
+        kind, error = error.cls_name, error.cause
+    return kind
 
 
 def _translate(run: PlannedRun, on_event: Callable[[StepEvent], None]) -> Callable[[Any], None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,175 +13,196 @@ from assets.clio.naming import name_nodes
 from dagster_project.clustering import (
     Centroids,
     Clustering,
+    Hierarchy,
     Overlap,
     birth_id,
     build_hierarchy,
+    extend_hierarchy,
     fit_clusters,
     match_identities,
+    unit,
 )
+from dagster_project.errors import ObservatoryError
 
 Labels = NDArray[np.int32]
-KEPT_SHARE = 0.9
-"""A node keeps its name while at least this share of its members, old and new together, stays."""
+Vectors = NDArray[np.float32]
+Frames = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]
+
+# A node keeps its name while it shares this part of its members with itself before.
+SAME_MEMBERS = 0.9
 
 
 @dataclass(frozen=True)
-class Previous:
-    """The clustering before: its frames, and the node of each of today's conversations at each level (-1: none)."""
+class Before:
+    """The clustering before, brought to the conversations of today.
 
-    centroids: pl.DataFrame
-    nodes: pl.DataFrame
-    members: pl.DataFrame
+    ids: node ids of each level; above: position of each base cluster's node at each level; base: position of each
+    conversation's base cluster (-1: a new conversation); centroids, sizes of the base clusters.
+    """
+
+    ids: list[list[str]]
+    above: list[Labels]
+    base: Labels
+    centroids: Vectors
+    sizes: NDArray[np.int64]
+    names: pl.DataFrame
 
     @classmethod
-    def of(cls, frames: tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame], ids: pl.Series) -> Previous:
-        """Bring (cluster_centroids, cluster_nodes, cluster_assignments) to the conversations of today."""
+    def of(cls, frames: Frames, conversations: pl.Series) -> Before:
+        """Read cluster_centroids, cluster_nodes and cluster_assignments."""
         centroids, nodes, assignments = frames
-        members = pl.DataFrame({"conversation_id": ids}).join(
-            assignments, on="conversation_id", how="left", maintain_order="left"
+        ids = [centroids["cluster_id"].to_list()]
+        above = [np.arange(len(ids[0]), dtype=np.int32)]
+        parents = dict(nodes.select("cluster_id", "parent_id").iter_rows())
+        at = [parents.get(cluster) for cluster in ids[0]]
+        while at and all(node is not None for node in at):
+            ids.append(list(dict.fromkeys(at)))
+            above.append(_positions(at, ids[-1]))
+            at = [parents.get(node) for node in at]
+        members = pl.DataFrame({"conversation_id": conversations}).join(
+            assignments.unique("conversation_id"), on="conversation_id", how="left", maintain_order="left"
         )
-        return cls(centroids, nodes, members)
+        vectors = centroids["centroid"].to_numpy().astype(np.float32)
+        sizes = centroids["size"].to_numpy().astype(np.int64)
+        names = nodes.select("cluster_id", "name")
+        return cls(ids, above, _positions(members["cluster_id"], ids[0]), vectors, sizes, names)
 
-    def labels(self, level: int) -> tuple[list[str], Labels]:
-        """Ids of a level's nodes, and the position in it of each conversation's node (-1: the conversation is new)."""
-        at = self.members["cluster_id"]
-        parents = self.nodes["cluster_id"], self.nodes["parent_id"]
-        for _ in range(level):
-            at = at.replace_strict(*parents, default=None, return_dtype=pl.String)
-        names = self.nodes.filter(pl.col("level") == level)["cluster_id"].to_list()
-        places = at.replace_strict(names, range(len(names)), default=-1, return_dtype=pl.Int32).fill_null(-1)
-        return names, places.to_numpy()
+    def labels(self, level: int) -> Labels:
+        """Position of each conversation's node of a level; -1 for a new conversation."""
+        return np.where(self.base >= 0, self.above[level][self.base], -1).astype(np.int32)
 
 
 def cluster_conversations(
     ids: pl.Series,
-    vectors: NDArray[np.float32],
+    vectors: Vectors,
     facets: pl.DataFrame,
     *,
     clusters: int | None,
-    top: int,
+    top: int = 10,
     min_users: int,
     seed: int,
-    previous: tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame] | None,
-) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    previous: Frames | None = None,
+) -> Frames:
     """Cluster conversations, build the tree above the clusters, and name every node.
 
-    In: ids [N] and unit vectors [N, D] in the same order; facets with conversation_id, user_key, request, language;
-    `previous` the frames that an earlier call returned, in the order centroids, nodes, assignments. Out: frames of
-    cluster_assignments, cluster_centroids and cluster_nodes.
+    In: ids [N] and vectors [N, D] (array or memory map) in one order; facets with conversation_id, user_key,
+    language, request, task in any order; `previous` the frames of an earlier call as cluster_centroids,
+    cluster_nodes, cluster_assignments. Out: frames of cluster_assignments, cluster_centroids, cluster_nodes.
+    Raises ObservatoryError where ids, vectors and facets do not belong together.
     """
-    before = Previous.of(previous, ids) if previous else None
-    fitted = fit_clusters(vectors, clusters, seed=seed, previous=_warm_start(before))
-    labels = [fitted.labels]
-    hierarchy = build_hierarchy(fitted.centroids, top=top, seed=seed)
-    labels += [of_base[fitted.labels] for of_base in hierarchy.of_base()[1:]]
-    names = [_identities(level, at, vectors, ids, before, fitted) for level, at in enumerate(labels)]
-    nodes = _nodes(labels, names)
-    assignments = pl.DataFrame({"conversation_id": ids, "cluster_id": _pick(names[0], labels[0])})
-    members = facets.select("conversation_id", "user_key", "request", "task", "language").join(assignments, on="conversation_id")
-    named = name_nodes(members, nodes, min_users=min_users)
+    before = Before.of(previous, ids) if previous is not None and previous[0].height else None
+    warm = None if before is None else Centroids(before.centroids, before.base)
+    members = _members(ids, vectors, facets)
+    fitted = fit_clusters(vectors, clusters, seed=seed, previous=warm)
+    sizes = np.bincount(fitted.labels, minlength=len(fitted.centroids))
+    names = [_identities(0, fitted.labels, fitted.centroids, ids, before)]
+    hierarchy = _hierarchy(names[0], fitted, before, top, seed)
+    above = hierarchy.of_base() or [np.arange(len(sizes), dtype=np.int32)]
+    base_ids = pl.Series(names[0], dtype=pl.String)
+    for level, nodes in enumerate(above[1:], start=1):
+        centroids = _centroids_above(fitted.centroids, sizes, nodes)
+        names.append(_identities(level, nodes[fitted.labels], centroids, base_ids, before, nodes))
+    tree = _tree(hierarchy, names)
+    assignments = pl.DataFrame({"conversation_id": ids, "cluster_id": base_ids.gather(fitted.labels)})
+    kept = None if before is None else _names_to_keep(before, [nodes[fitted.labels] for nodes in above], names)
+    named = name_nodes(members.with_columns(assignments["cluster_id"]), tree, min_users=min_users, kept=kept)
+    return assignments, _centroid_frame(fitted, names[0], sizes), named
+
+
+def _members(ids: pl.Series, vectors: Vectors, facets: pl.DataFrame) -> pl.DataFrame:
+    """The facets in the order of `ids`."""
+    columns = ("user_key", "language", "request", "task")
+    members = pl.DataFrame({"conversation_id": ids}).join(
+        facets.select("conversation_id", *columns, found=True), on="conversation_id", how="left", maintain_order="left"
+    )
+    if not len(ids) == len(vectors) == members.height or members["found"].null_count():
+        raise ObservatoryError("embeddings and facets are out of step; materialise both again")
+    return members.select(columns)
+
+
+def _positions(nodes: Iterable[str | None], order: list[str]) -> Labels:
+    """Position of each node in `order`; -1 where it is not there."""
+    places = {node: place for place, node in enumerate(order)}
+    return np.array([places.get(node, -1) for node in nodes], dtype=np.int32)  # type: ignore[arg-type]
+
+
+def _hierarchy(ids: list[str], fitted: Clustering, before: Before | None, top: int, seed: int) -> Hierarchy:
+    """The tree above the base clusters: the previous one with new clusters hung in while it still fits."""
     if before is not None:
-        named = _keep_names(named, before, labels, names)
-    return assignments, _centroid_frame(fitted, names[0]), named
+        old = _positions(ids, before.ids[0])
+        known = [np.where(old >= 0, level[old], -1).astype(np.int32) for level in before.above[1:]]
+        extended = extend_hierarchy(known, fitted.centroids, top)
+        if extended is not None:
+            return extended
+    return build_hierarchy(fitted.centroids, top=top, seed=seed)
 
 
-def _warm_start(before: Previous | None) -> Centroids | None:
-    if before is None:
-        return None
-    ids = before.centroids["cluster_id"].to_list()
-    labels = before.members["cluster_id"].replace_strict(ids, range(len(ids)), default=-1, return_dtype=pl.Int32)
-    return Centroids(before.centroids["centroid"].to_numpy(), labels.fill_null(-1).to_numpy())
+def _centroids_above(centroids: Vectors, sizes: NDArray[np.int64], nodes: Labels) -> Vectors:
+    """Mean direction of each node of a level from its base clusters' centroids and sizes."""
+    sums = np.zeros((int(nodes.max()) + 1, centroids.shape[1]), dtype=np.float32)
+    np.add.at(sums, nodes, centroids * sizes[:, None].astype(np.float32))
+    return unit(sums)
 
 
 def _identities(
-    level: int, labels: Labels, vectors: NDArray[np.float32], ids: pl.Series, before: Previous | None, fitted: Clustering
+    level: int, labels: Labels, centroids: Vectors, parts: pl.Series, before: Before | None, at: Labels | None = None
 ) -> list[str]:
-    """Id of each node of a level: the one it continues, or one born of its members."""
-    count = int(labels.max()) + 1
-    continued: list[str | None] = [None] * count
+    """Id of each node of a level: the one that it continues, or one born of its parts.
+
+    `labels`: node of each conversation. `parts` are the ids that make up the nodes (conversations for the base, base
+    clusters above), `at` the node of each part.
+    """
+    matched: list[str | None] = [None] * len(centroids)
+    taken: set[str] = set()
     if before is not None:
-        old_names, old_labels = before.labels(level)
-        if old_names and (old_labels >= 0).any():
-            old = _means(vectors, old_labels, len(old_names))
-            new = fitted.centroids if level == 0 else _means(vectors, labels, count)
-            continued = match_identities(old_names, old, new, Overlap.of(old_labels, labels))
-    taken = {name for name in continued if name} | set(before.nodes["cluster_id"] if before else ())
-    members = pl.DataFrame({"id": ids, "label": labels}).group_by("label").agg("id")
-    by_label = dict(members.iter_rows())
-    result = []
-    for label, name in enumerate(continued):
-        identity = name or birth_id(level, by_label[label], taken)
-        taken.add(identity)
-        result.append(identity)
-    return result
+        taken = {node for nodes in before.ids for node in nodes}
+        if level < len(before.ids):
+            old = before.centroids if level == 0 else _centroids_above(before.centroids, before.sizes, before.above[level])
+            matched = match_identities(before.ids[level], old, centroids, Overlap.of(before.labels(level), labels))
+    grouped = pl.DataFrame({"node": labels if at is None else at, "part": parts}).group_by("node").agg("part")
+    born = dict(grouped.iter_rows())
+    ids = []
+    for node, old_id in enumerate(matched):
+        ids.append(old_id or birth_id(level, born[node], taken))
+        taken.add(ids[-1])
+    return ids
 
 
-def _means(vectors: NDArray[np.float32], labels: Labels, count: int) -> NDArray[np.float32]:
-    """Unit mean vector [count, D] of each label; zero where it has no row. Rows labelled -1 are left out."""
-    from scipy.sparse import csr_matrix
-
-    rows = np.flatnonzero(labels >= 0)
-    shape = (count, len(labels))
-    chosen = csr_matrix((np.ones(len(rows), np.float32), (labels[rows], rows)), shape=shape)
-    sums = chosen @ vectors
-    lengths = np.linalg.norm(sums, axis=1, keepdims=True)
-    return sums / np.where(lengths > 0, lengths, 1.0)
-
-
-def _pick(names: list[str], labels: Labels) -> pl.Series:
-    return pl.Series(names, dtype=pl.String).gather(labels.astype(np.uint32))
-
-
-def _nodes(labels: list[Labels], names: list[list[str]]) -> pl.DataFrame:
-    """Frame (cluster_id, level, parent_id) of a tree given by each conversation's node at each level."""
+def _tree(hierarchy: Hierarchy, names: list[list[str]]) -> pl.DataFrame:
+    """cluster_id, level, parent_id of every node, from the base up, by id within a level."""
     frames = []
-    for level, at in enumerate(labels):
-        above = labels[level + 1] if level + 1 < len(labels) else None
-        parents: list[str | None] = [None] * len(names[level])
-        if above is not None:
-            first = np.unique(at, return_index=True)[1]
-            parents = [names[level + 1][label] for label in above[first]]
+    for level, ids in enumerate(names):
+        top = level == len(names) - 1
+        parents = [None] * len(ids) if top else [names[level + 1][node] for node in hierarchy.parents[level]]
         frames.append(
             pl.DataFrame(
-                {"cluster_id": names[level], "parent_id": parents},
-                schema={"cluster_id": pl.String, "parent_id": pl.String},
-            ).with_columns(level=pl.lit(level, pl.UInt8))
+                {"cluster_id": ids, "level": [level] * len(ids), "parent_id": parents},
+                schema={"cluster_id": pl.String, "level": pl.UInt8, "parent_id": pl.String},
+            )
         )
-    return pl.concat(frames).select("cluster_id", "level", "parent_id")
+    return pl.concat(frames).sort("level", "cluster_id")
 
 
-def _centroid_frame(fitted: Clustering, names: list[str]) -> pl.DataFrame:
-    sizes = np.bincount(fitted.labels, minlength=len(names))
+def _centroid_frame(fitted: Clustering, ids: list[str], sizes: NDArray[np.int64]) -> pl.DataFrame:
     dimension = fitted.centroids.shape[1]
     return pl.DataFrame(
         {
-            "cluster_id": names,
+            "cluster_id": pl.Series(ids, dtype=pl.String),
             "centroid": pl.Series(fitted.centroids, dtype=pl.Array(pl.Float32, dimension)),
             "size": pl.Series(sizes, dtype=pl.UInt32),
         }
     )
 
 
-def _keep_names(
-    named: pl.DataFrame, before: Previous, labels: list[Labels], names: list[list[str]]
-) -> pl.DataFrame:
-    """Give nodes whose membership hardly changed the name and summary that they had."""
-    kept = set()
-    for level, at in enumerate(labels):
-        old_names, old_labels = before.labels(level)
-        if not old_names:
-            continue
-        overlap = Overlap.of(old_labels, at)
-        same = overlap.shared >= KEPT_SHARE
-        pairs = zip(overlap.old[same], overlap.new[same], strict=True)
-        kept |= {old_names[old] for old, new in pairs if old_names[old] == names[level][new]}
-    old = before.nodes.filter(pl.col("cluster_id").is_in(list(kept))).select(
-        "cluster_id", "level", old_name="name", old_summary="summary"
-    )
-    joined = named.join(old, on=["cluster_id", "level"], how="left", maintain_order="left")
-    # A new name that a kept one already bears would make two nodes of a level look the same.
-    clash = pl.col("old_name").is_null() & pl.col("name").is_in(old["old_name"].implode())
-    return joined.with_columns(
-        name=pl.when(clash).then(pl.format("{} (new)", "name")).otherwise(pl.coalesce("old_name", "name")),
-        summary=pl.coalesce("old_summary", "summary"),
-    ).drop("old_name", "old_summary")
+def _names_to_keep(before: Before, labels: list[Labels], names: list[list[str]]) -> pl.DataFrame:
+    """cluster_id, name of the nodes that are still themselves and whose members have hardly changed."""
+    same: list[str] = []
+    for level, now in enumerate(labels[: len(before.ids)]):
+        overlap = Overlap.of(before.labels(level), now)
+        pairs = zip(overlap.old, overlap.new, overlap.shared, strict=True)
+        same += [
+            names[level][new]
+            for old, new, shared in pairs
+            if shared >= SAME_MEMBERS and before.ids[level][old] == names[level][new]
+        ]
+    return before.names.filter(pl.col("cluster_id").is_in(same))

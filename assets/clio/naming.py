@@ -7,8 +7,10 @@ under that rule. Source: Clio (arXiv 2412.13678) G.5 for what a name is for: it 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import polars as pl
 
@@ -22,8 +24,17 @@ LONGEST_NAME = 80
 MOST_WORDS = 10
 # A phrase says more than its words, and its share is never larger than theirs.
 PHRASE_BONUS = 2.0
-# How much more often a term must be used inside than in the average cluster of the level.
-DISTINCTIVE = 1.3
+# How much more often a term must be used inside than in the average cluster of the level, for many and few clusters.
+DISTINCTIVE, DISTINCTIVE_AMONG_FEW, FEW = 2.0, 1.4, 20
+# Two words are shown as the phrase that they form when this part of the rarer one's users write it so.
+MERGED = 0.3
+# Words of asking say little about what is asked: they stand in a name only where nothing else sets it apart.
+_ASKING = (
+    "anyone anything ask explain find get give go going good help know let like look looking make many much need new "
+    "now please question questions really should someone something sure take tell thing things think today try "
+    "trying use using want way work would"
+)
+ASKING = frozenset(_ASKING.split())
 # A term borrowed from another cluster's summary must still be a habit here, not one conversation.
 BORROWED_USERS = 3
 # Part of a phrase's uses that one way of writing it needs, to be the way it is shown.
@@ -39,6 +50,18 @@ class Term:
 
     text: str
     key: str
+    users: int
+
+
+@dataclass(frozen=True)
+class Wording:
+    """Terms of a cluster in the order in which they are shown, its own before borrowed ones.
+
+    `weak` are its own too, but words of asking, or no more frequent here than elsewhere.
+    """
+
+    terms: list[Term]
+    weak: list[Term]
 
 
 def name_nodes(
@@ -59,14 +82,20 @@ def name_nodes(
     chosen, shown = _choose(scored)
     names = _still_fit(kept, scored, shown)
     sizes = dict(scored.select("cluster_id", "cluster_users").unique().iter_rows())
-    for level, _ in levels:
+    usual = Counter(languages.values()).most_common(1)
+    above = dict(nodes.select("cluster_id", "parent_id").iter_rows())
+    nothing = Wording([], [])
+    for level, _ in reversed(levels):
         ids = nodes.filter(pl.col("level") == level)["cluster_id"].to_list()
         taken = {names[cluster].casefold() for cluster in ids if cluster in names}
         # The largest cluster gets the plainest name.
         for cluster in sorted(set(ids).difference(names), key=lambda cluster: (-sizes.get(cluster, 0), cluster)):
-            names[cluster] = _free_name(chosen.get(cluster, []), languages.get(cluster), taken)
+            theme = names[above[cluster]].split(":")[0] if above[cluster] else None
+            wording, language = chosen.get(cluster, nothing), languages.get(cluster)
+            foreign = language if language and language != usual[0][0] else None
+            names[cluster] = _first_free(_options(wording, foreign, theme), taken)
             taken.add(names[cluster].casefold())
-    summaries = [_summary(chosen.get(cluster, []), languages.get(cluster)) for cluster in nodes["cluster_id"]]
+    summaries = [_summary(chosen.get(cluster, nothing), languages.get(cluster)) for cluster in nodes["cluster_id"]]
     return nodes.with_columns(
         name=pl.Series([names[cluster] for cluster in nodes["cluster_id"]], dtype=pl.String),
         summary=pl.Series(summaries, dtype=pl.String),
@@ -86,8 +115,8 @@ def _places(members: pl.DataFrame, nodes: pl.DataFrame) -> Iterable[tuple[int, p
 def _level_terms(terms: Terms, places: pl.DataFrame, min_users: int) -> pl.DataFrame:
     """Scored terms of the clusters of one level.
 
-    Out: cluster_id, cluster_users, key, text (the way it is usually written there), own (enough of the cluster's
-    users share it), distinctive, score: the class-based TF-IDF, by share of the cluster's users.
+    Out: cluster_id, cluster_users, key, text (the way it is usually written there), users, own (enough of the
+    cluster's users share it), distinctive, score: the class-based TF-IDF, by share of the cluster's users.
     """
     rows = terms.rows.join(places, on="row")
     sizes = rows.group_by("cluster_id").agg(cluster_users=pl.col("user").n_unique())
@@ -96,6 +125,7 @@ def _level_terms(terms: Terms, places: pl.DataFrame, min_users: int) -> pl.DataF
     share = pl.col("users") / pl.col("cluster_users")
     average = pl.col("share").sum().over("key") / sizes.height
     phrase = pl.when(pl.col("key").str.contains(" ")).then(PHRASE_BONUS).otherwise(1.0)
+    lift = 1.0 if sizes.height == 1 else DISTINCTIVE_AMONG_FEW if sizes.height < FEW else DISTINCTIVE
     keys = counted.filter(pl.col("text") == pl.col("key")).with_columns(share=share).with_columns(average=average)
     kept = keys.filter(pl.col("users") >= min(BORROWED_USERS, min_users))
     wording = _usual_wording(counted, min_users)
@@ -105,7 +135,8 @@ def _level_terms(terms: Terms, places: pl.DataFrame, min_users: int) -> pl.DataF
         "key",
         text=pl.coalesce("written", "key"),
         own=pl.col("users") >= min_users,
-        distinctive=(pl.col("share") >= DISTINCTIVE * pl.col("average")) | pl.lit(sizes.height == 1),
+        users="users",
+        distinctive=pl.col("share") >= lift * pl.col("average"),
         score=pl.col("share") * (1.0 + 1.0 / pl.col("average")).log() * phrase,
     )
 
@@ -119,43 +150,62 @@ def _usual_wording(counted: pl.DataFrame, min_users: int) -> pl.DataFrame:
     return best.select("cluster_id", "key", written="text")
 
 
-def _choose(scored: pl.DataFrame) -> tuple[dict[str, list[Term]], set[str]]:
-    """Terms of each cluster in the order in which they are shown, and all that are shown by the cluster's own right.
-
-    Borrowed terms come after a cluster's own.
-    """
+def _choose(scored: pl.DataFrame) -> tuple[dict[str, Wording], set[str]]:
+    """Terms for each cluster, and the wordings of all that some cluster shows by its own right."""
     order = ["cluster_id", "score", "key"]
-    best = scored.filter("distinctive").sort(order, descending=[False, True, False])
-    own = _by_cluster(best.filter("own"))
-    shown = {term.key: term.text for terms in own.values() for term in terms[:SUMMARY_TERMS]}
+    best = scored.sort(order, descending=[False, True, False])
+    phrases = _by_cluster(best.filter(pl.col("own") & pl.col("key").str.contains(" ")))
+    strong = pl.col("distinctive") & ~pl.col("key").is_in(list(ASKING))
+    own = {
+        cluster: _merged(_without_repeats(terms), phrases.get(cluster, []))
+        for cluster, terms in _by_cluster(best.filter(pl.col("own") & strong)).items()
+    }
+    shown = {term.key: term for terms in own.values() for term in terms[:SUMMARY_TERMS]}
     public = pl.DataFrame({"key": list(shown)}, schema={"key": pl.String})
-    borrowed = _by_cluster(best.filter(~pl.col("own")).join(public, on="key", how="semi", maintain_order="left"))
+    borrowed = _by_cluster(best.filter(~pl.col("own") & strong).join(public, on="key", how="semi", maintain_order="left"))
+    weak = _by_cluster(best.filter(pl.col("own") & ~strong))
     chosen = {}
-    for cluster in {**own, **borrowed}:
-        extra = [Term(shown[term.key], term.key) for term in borrowed.get(cluster, [])]
-        chosen[cluster] = _without_repeats([*own.get(cluster, []), *extra])
-    return chosen, set(shown.values())
+    for cluster in {**own, **borrowed, **weak}:
+        terms = _without_repeats([*own.get(cluster, []), *(shown[term.key] for term in borrowed.get(cluster, []))])
+        chosen[cluster] = Wording(terms, _without_repeats([*terms, *weak.get(cluster, [])])[len(terms) :])
+    return chosen, {term.text for term in shown.values()}
 
 
 def _by_cluster(terms: pl.DataFrame) -> dict[str, list[Term]]:
     first = terms.group_by("cluster_id", maintain_order=True).head(CANDIDATES)
     found: dict[str, list[Term]] = {}
-    for cluster, text, key in first.select("cluster_id", "text", "key").iter_rows():
-        found.setdefault(cluster, []).append(Term(text, key))
-    return {cluster: _without_repeats(chosen) for cluster, chosen in found.items()}
+    for cluster, *term in first.select("cluster_id", "text", "key", "users").iter_rows():
+        found.setdefault(cluster, []).append(Term(*term))
+    return found
 
 
 def _without_repeats(terms: Iterable[Term]) -> list[Term]:
-    """Terms in order, without those that share a word, the stem of one, or half of their characters with one before."""
+    """Terms in order, without those that share a word, the stem of one, or a stretch of characters with one before."""
     kept: list[Term] = []
     seen: set[str] = set()
     for term in terms:
         stems = {_stem(word) for word in term.key.split()}
-        overlapping = not term.key.isascii() and any(_overlap(term.key, other.key) for other in kept)
-        if not stems & seen and not overlapping:
+        unspaced = " " not in term.key and not term.key.isascii()
+        if not stems & seen and not (unspaced and any(_overlap(term.key, other.key) for other in kept)):
             kept.append(term)
             seen |= stems
     return kept
+
+
+def _merged(terms: list[Term], phrases: Sequence[Term]) -> list[Term]:
+    """Terms with each pair of words that usually stands together replaced by its phrase, at the place of the first."""
+    by_key = {phrase.key: phrase for phrase in phrases}
+    result: list[Term] = []
+    for term in terms:
+        for place, earlier in enumerate(result):
+            pair = (f"{earlier.key} {term.key}", f"{term.key} {earlier.key}")
+            joint = max((by_key[key] for key in pair if key in by_key), key=lambda found: found.users, default=None)
+            if joint is not None and joint.users >= MERGED * min(earlier.users, term.users):
+                result[place] = joint
+                break
+        else:
+            result.append(term)
+    return result
 
 
 def _stem(word: str) -> str:
@@ -179,23 +229,27 @@ def _main_languages(members: pl.DataFrame, places: pl.DataFrame, min_users: int)
     return {cluster: language_name(code) for cluster, code in main.select("cluster_id", "language").iter_rows()}
 
 
-def _free_name(terms: Sequence[Term], language: str | None, taken: set[str]) -> str:
-    """A name that no node of the level has: with other terms where the first choice is taken, numbered at the last."""
-    if not terms:
-        options = [f"Requests in {language}"] if language else []
-        options.append(UNNAMED)
-    else:
-        longest = range(NAME_TERMS, len(terms))
+def _options(wording: Wording, language: str | None, theme: str | None) -> list[str]:
+    """Names for a cluster, the best first: with other terms behind the first ones, then by what is above it."""
+    terms, spare = wording.terms, [*wording.terms[NAME_TERMS:], *wording.weak]
+    options: list[str] = []
+    if terms:
         options = [_compose(terms[:NAME_TERMS])]
-        options += [_compose([*terms[: NAME_TERMS - 1], terms[other]]) for other in longest]
-        options += [_compose([*terms[:NAME_TERMS], terms[other]]) for other in longest]
-        options += [_compose([*terms[: NAME_TERMS - 1]]), _compose(terms[:1])]
+        options += [_compose([*terms[: NAME_TERMS - 1], term]) for term in spare]
+        options += [_compose([*terms[:NAME_TERMS], term]) for term in spare]
         options += [f"{options[0]} in {language}"] if language else []
-    free = next((option for option in options if option.casefold() not in taken), None)
-    if free is not None:
-        return free
-    number = next(number for number in range(2, len(taken) + 3) if f"{options[0]} {number}".casefold() not in taken)
-    return f"{options[0]} {number}"
+    options += [f"Requests in {language}"] if language else []
+    options += [f"{theme}: other requests"] if theme and theme != UNNAMED else []
+    return [*options, UNNAMED]
+
+
+def _first_free(options: Sequence[str], taken: Collection[str]) -> str:
+    """The first name that no node of the level has; numbered where nothing else sets it apart."""
+    for option in options:
+        if option.casefold() not in taken:
+            return option
+    numbered = (f"{options[0]} {number}" for number in count(2))
+    return next(name for name in numbered if name.casefold() not in taken)
 
 
 def _compose(terms: Sequence[Term]) -> str:
@@ -211,8 +265,8 @@ def _compose(terms: Sequence[Term]) -> str:
     return first[:1].upper() + first[1:] + (f": {rest}" if rest else "")
 
 
-def _summary(terms: Sequence[Term], language: str | None) -> str:
-    texts = [term.text for term in terms[:SUMMARY_TERMS]]
+def _summary(wording: Wording, language: str | None) -> str:
+    texts = [term.text for term in (wording.terms or wording.weak)[:SUMMARY_TERMS]]
     if not texts:
         body = "Requests that have no words in common that enough people use"
     elif len(texts) == 1:

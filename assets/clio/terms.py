@@ -21,6 +21,8 @@ LONGEST = 30
 MAJOR_LANGUAGE = 0.05
 UNKNOWN_USER = "unknown"
 ELIDING = ("ca", "fr", "it")
+# Articles, prepositions and possessives join two words into a phrase; longer function words start a new clause.
+LONGEST_JOINT = 3
 
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _LETTER = rf"[\p{{L}}\p{{N}}--[{_UNSPACED}]]"
@@ -148,7 +150,8 @@ def _phrases(words: pl.DataFrame) -> pl.DataFrame:
         far_token=token.shift(-2),
     ).filter(pl.col("kind") == "term")
     near = ahead.filter(pl.col("near") & (pl.col("next_kind") == "term"))
-    far = ahead.filter(pl.col("far") & (pl.col("next_kind") == "filler") & (pl.col("far_kind") == "term"))
+    joint = (pl.col("next_kind") == "filler") & (pl.col("filler").str.len_chars() <= LONGEST_JOINT)
+    far = ahead.filter(pl.col("far") & joint & (pl.col("far_kind") == "term"))
     beside = pl.concat_str("token", "next_token", separator=" ")
     around = pl.concat_str("token", "far_token", separator=" ")
     written = pl.concat_str("token", "filler", "far_token", separator=" ")

@@ -8,6 +8,7 @@ within each top cluster. Source: Clio G.7 for levels and ratio.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dagster_project.clustering.kmeans import fit_clusters
-from dagster_project.clustering.rows import Labels, Matrix
+from dagster_project.clustering.rows import Labels, Matrix, unit
 from dagster_project.clustering.ward import cut_together, ward_tree
 
 # The paper's example steps by ten: 10, 100, 1000. A little over a power of ten is not worth a level.
@@ -24,6 +25,9 @@ SLACK = 0.1
 RUNS = 100
 PASSES = 20
 LARGEST_CONSENSUS = 1_500
+# A previous tree is kept until this share of its clusters is new, or a level is this far from its wanted size.
+MOST_NEW = 0.1
+DRIFT = 0.25
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,30 @@ def build_hierarchy(centroids: Matrix, *, top: int = 10, seed: int = 0) -> Hiera
             offset += int(labels.max()) + 1
         levels.append(level)
     levels.append(groups)
+    return Hierarchy(tuple(_parents(below, above) for below, above in pairwise(levels)))
+
+
+def extend_hierarchy(known: Sequence[Labels], centroids: Matrix, top: int) -> Hierarchy | None:
+    """The previous tree with the new base clusters hung in, or None where so much is new that it must be built anew.
+
+    `known`: for each level above the base, the node of each base cluster in the previous tree (-1: a new cluster).
+    A new cluster joins the node of the first level whose clusters lie nearest in the mean; nodes without clusters go.
+    """
+    sizes = level_sizes(len(centroids), top)
+    if len(sizes) != len(known) + 1 or not len(known):
+        return None
+    new = known[0] < 0
+    counts = [len(np.unique(level[level >= 0])) for level in known]
+    if new.mean() > MOST_NEW or any(abs(count - size) > DRIFT * size for count, size in zip(counts, sizes[1:], strict=True)):
+        return None
+    nodes, first = np.unique(known[0][~new], return_index=True)
+    means = unit(np.stack([centroids[known[0] == node].sum(axis=0) for node in nodes]))
+    nearest = (centroids[new] @ means.T).argmax(axis=1)
+    levels = [np.arange(len(centroids), dtype=np.int32)]
+    for level in known:
+        filled = level.copy()
+        filled[new] = level[~new][first][nearest]
+        levels.append(np.unique(filled, return_inverse=True)[1].astype(np.int32))
     return Hierarchy(tuple(_parents(below, above) for below, above in pairwise(levels)))
 
 

@@ -1,8 +1,10 @@
-"""Finds planted strings in any disguise: a rolling hash over normalised text, made for tens of thousands of them.
+"""Finds planted strings in any disguise: a rolling hash over normalised text, made for tens of thousands of
+them.
 
-Text is reduced to its letters and digits (NFKC, casefolded), so spacing, punctuation, full-width and zero-width tricks
-vanish. Every pattern, and every telling part of a canary, is anchored by its first eight characters; a vectorised
-Rabin-Karp pass finds the anchors and the rest is compared exactly. Shares no code with redaction, on purpose.
+Text is reduced to its letters and digits (NFKC, casefolded), so spacing, punctuation, full-width and
+zero-width tricks vanish. Every pattern, and every telling part of a canary, is anchored by its first eight
+characters; a vectorised Rabin-Karp pass finds the anchors and the rest is compared exactly. Shares no code
+with redaction, on purpose.
 """
 
 from __future__ import annotations
@@ -24,35 +26,40 @@ import numpy.typing as npt
 
 PARTIAL = "canary_partial"
 ANCHOR = 8
-# Short parts of plain letters, hexadecimal or digits turn up by chance in identifiers and times; these are telling.
+# Short parts of plain letters, hexadecimal or digits turn up by chance in identifiers and times; these are
+# telling.
 LETTERS_PART, NUMBER_PART = 10, 12
 SHARED_BY = 3
 CHUNK = 1 << 20
 TABLE_BITS = (16, 25)
 MULTIPLIER, MIXER = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
-NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
+FOREIGN = re.compile(r".?[^\x00-\x7f]+", re.DOTALL)
+FOREIGN_MARKS = re.compile(r"[^\w\x00-\x7f]+")
 ASCII_LOWER = bytes(range(65)) + bytes(range(97, 123)) + bytes(range(91, 256))
 ASCII_DROPPED = bytes(c for c in range(128) if not chr(c).isalnum())
 NUMBER_RUN = re.compile(r"(?<![0-9A-Za-z])[0-9](?:[ ().\-/]{0,2}[0-9]){6,}(?![0-9A-Za-z])")
-# Parts strings that were joined: a letter (dental click), so that normalising keeps it.
-SEPARATOR = "\u01c1"
 GROUP = re.compile(r"[0-9]+")
 HEXADECIMAL = frozenset("0123456789abcdef")
 Hit = tuple[str, int]
 
 
+def compose(text: str) -> str:
+    """NFKC. Only stretches beyond ASCII pay for it, each with the character that marks may combine with."""
+    return (
+        text if text.isascii() else FOREIGN.sub(lambda run: unicodedata.normalize("NFKC", run.group()), text)
+    )
+
+
 def normalise(text: str) -> str:
     """NFKC, casefolded, letters and digits only: no space, punctuation or invisible character is left."""
-    if text.isascii():
-        return text.encode().translate(ASCII_LOWER, ASCII_DROPPED).decode()
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return NOT_ALPHANUMERIC.sub("", folded)
+    return _strip(compose(text))
 
 
-def normalise_bytes(content: bytes) -> str:
-    """The same for raw bytes of a file, read as UTF-8 where they are; null bytes of UTF-16 vanish too."""
-    text = content.translate(ASCII_LOWER, ASCII_DROPPED).decode("utf-8", "ignore")
-    return text if text.isascii() else normalise(text)
+def _strip(composed: str) -> str:
+    # Casefolding can undo composition.
+    folded = composed if composed.isascii() else compose(composed.casefold())
+    letters = folded.encode("utf-8", "surrogatepass").translate(ASCII_LOWER, ASCII_DROPPED)
+    return FOREIGN_MARKS.sub("", letters.decode("utf-8", "surrogatepass"))
 
 
 class CanaryIndex:
@@ -75,7 +82,7 @@ class CanaryIndex:
         if not plain:
             return
         if len(plain) < ANCHOR or (plain.isdecimal() and len(plain) < LETTERS_PART):
-            self._literals.setdefault(_fold(canary), at)
+            self._literals.setdefault(compose(canary).casefold(), at)
         for kind, variant in _variants(canary, plain):
             if len(variant) >= (NUMBER_PART if variant.isdecimal() else ANCHOR):
                 self._patterns[variant[:ANCHOR]].append((variant, kind, at))
@@ -83,7 +90,9 @@ class CanaryIndex:
             self._numbers.setdefault(number, at)
 
     def _add_parts(self, plain: list[str]) -> None:
-        """Telling parts of canaries, without those that several canaries share (a domain, a street's type)."""
+        """Telling parts of canaries, without those that several canaries share (a domain, a street's
+        type).
+        """
         parts = [(part, at) for at, text in enumerate(plain) for part in set(_parts(text))]
         shared = Counter(part for part, _ in parts)
         for part, at in parts:
@@ -106,11 +115,19 @@ class CanaryIndex:
         automaton.make_automaton()
         return automaton
 
-    def search(self, content: str | bytes) -> set[Hit]:
-        """(kind, canary) for every canary that the content holds in some form."""
-        text = content.decode("utf-8", "ignore") if isinstance(content, bytes) else content
-        plain = normalise_bytes(content) if isinstance(content, bytes) else normalise(content)
-        return {*self._search_patterns(plain), *self._search_numbers(text), *self._search_literals(text)}
+    def search(self, content: bytes | list[str]) -> set[Hit]:
+        """(kind, canary) for every canary that raw bytes, or any of some strings, hold in some form."""
+        if isinstance(content, bytes):
+            text = compose(content.decode("utf-8", "ignore"))
+            plain = _strip(text)
+        else:
+            # No pattern holds a line break, so none runs over from one string into the next.
+            text, plain = compose("\n".join(content)), "\n".join(map(normalise, content))
+        return {
+            *self._search_patterns(plain),
+            *self._search_numbers(text),
+            *self._search_literals(text.casefold()),
+        }
 
     def _search_patterns(self, text: str) -> Iterator[Hit]:
         """Whole canaries and variants, then the parts that no whole match explains."""
@@ -134,8 +151,7 @@ class CanaryIndex:
     def _search_numbers(self, text: str) -> Iterator[Hit]:
         if not self._numbers:
             return
-        plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
-        for run in set(NUMBER_RUN.findall(plain)):
+        for run in set(NUMBER_RUN.findall(text)):
             if run.isdecimal():
                 yield from self._number(run)
                 continue
@@ -153,18 +169,13 @@ class CanaryIndex:
         if number in self._numbers and (grouped or len(number) >= LETTERS_PART):
             yield "canary_digits", self._numbers[number]
 
-    def _search_literals(self, text: str) -> Iterator[Hit]:
+    def _search_literals(self, folded: str) -> Iterator[Hit]:
         if self._automaton is None:
             return
-        folded = _fold(text)
         for end, (literal, at) in self._automaton.iter(folded):
             around = folded[max(0, end - len(literal)) : end - len(literal) + 1] + folded[end + 1 : end + 2]
-            if not any(character.isalnum() and character != SEPARATOR for character in around):
+            if not any(map(str.isalnum, around)):
                 yield "canary", at
-
-
-def _fold(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).casefold()
 
 
 def _variants(canary: str, plain: str) -> Iterator[tuple[str, str]]:
@@ -195,8 +206,10 @@ def _base64_cores(raw: bytes) -> Iterator[str]:
 
 
 def _numbers(canary: str) -> Iterator[str]:
-    """Digit strings of a canary that is a number: with and without what stands before a telephone's own number."""
-    text = unicodedata.normalize("NFKC", canary)
+    """Digit strings of a canary that is a number: with and without what stands before a telephone's own
+    number.
+    """
+    text = compose(canary)
     digits, letters = re.sub(r"[^0-9]", "", text), sum(c.isalpha() for c in text)
     if len(digits) < ANCHOR - 1 or letters > 2:
         return
@@ -234,8 +247,8 @@ def _hashes(text: str, shift: np.uint64) -> npt.NDArray[np.uint64]:
     return (hashes * MIXER) >> shift
 
 
-def canaries_in(pieces: Iterable[str | bytes], index: CanaryIndex) -> set[Hit]:
-    """(kind, canary) found in the pieces of one sink; a canary that is there as a whole is not counted in parts too."""
+def canaries_in(pieces: Iterable[bytes | list[str]], index: CanaryIndex) -> set[Hit]:
+    """(kind, canary) found in the pieces of one sink; parts of what is there as a whole are left out."""
     hits: set[Hit] = set()
     for piece in pieces:
         hits |= index.search(piece)

@@ -14,7 +14,8 @@ IBAN_LENGTHS = {
         15: "NO", 16: "BE", 18: "DK FI FO GL NL SD FK", 19: "MK SI", 20: "AT BA EE KZ LT LU MN XK",
         21: "CH HR LI LV", 22: "BG BH CR DE GB GE IE ME RS VA", 23: "AE GI IL IQ OM TL SO",
         24: "AD CZ ES MD PK RO SA SE SK TN VG", 25: "LY PT ST", 26: "IS TR", 27: "BI DJ FR GR IT MC MR SM",
-        28: "AL AZ BY CY DO GT HU LB NI PL SV", 29: "BR EG PS QA UA", 30: "JO KW MU YE", 31: "MT SC", 32: "LC",
+        28: "AL AZ BY CY DO GT HU LB NI PL SV", 29: "BR EG PS QA UA", 30: "JO KW MU YE", 31: "MT SC",
+        32: "LC",
         33: "RU",
     }.items()
     for country in countries.split()
@@ -67,7 +68,9 @@ def resident_id_cn(text: str) -> bool:
 def nir(text: str) -> bool:
     """French social security number: 13 characters and a two-digit key, 97 minus the remainder."""
     compact = re.sub(r"\s", "", text).upper().replace("2A", "19", 1).replace("2B", "18", 1)
-    return re.fullmatch(r"[0-9]{15}", compact) is not None and 97 - int(compact[:13]) % 97 == int(compact[13:])
+    return re.fullmatch(r"[0-9]{15}", compact) is not None and 97 - int(compact[:13]) % 97 == int(
+        compact[13:]
+    )
 
 
 def bsn(text: str) -> bool:
@@ -89,7 +92,9 @@ def snils(text: str) -> bool:
 def rrn(text: str) -> bool:
     """Korean resident number: 13 digits, birth date, check digit modulo 11."""
     digits = digits_of(text)
-    if len(digits) != 13 or not re.fullmatch(r"\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])[1-8]\d{6}", digits):
+    if len(digits) != 13 or not re.fullmatch(
+        r"\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])[1-8]\d{6}", digits
+    ):
         return False
     weights = (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)
     return (11 - sum(w * int(d) for w, d in zip(weights, digits, strict=False)) % 11) % 10 == int(digits[12])

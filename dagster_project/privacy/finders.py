@@ -21,7 +21,8 @@ CARD_LENGTHS = range(12, 20)
 # Issuer ranges with the lengths they are issued in (ISO/IEC 7812 assignments of the large networks).
 ISSUERS = re.compile(
     r"4(?:[0-9]{12}|[0-9]{15}|[0-9]{18})|5[1-5][0-9]{14}|2(?:2[2-9]|[3-6][0-9]|7[01])[0-9]{13}|2720[0-9]{12}"
-    r"|3[47][0-9]{13}|3(?:0[0-5]|09|[689][0-9])[0-9]{11}|(?:2131|1800)[0-9]{11}|35(?:2[89]|[3-8][0-9])[0-9]{12}"
+    r"|3[47][0-9]{13}|3(?:0[0-5]|09|[689][0-9])[0-9]{11}|(?:2131|1800)[0-9]{11}|35(?:2[89]"
+    r"|[3-8][0-9])[0-9]{12}"
     r"|6(?:011|4[4-9][0-9]|5[0-9]{2})[0-9]{12}|62[0-9]{14,17}|(?:50|5[6-9]|6[0-9])[0-9]{14}"
 )
 IBAN_START = re.compile(r"(?<![A-Za-z0-9])[A-Za-z][ -]?[A-Za-z][ -]?[0-9][ -]?[0-9]")
@@ -84,7 +85,7 @@ def find_ibans(text: str) -> Iterator[Found]:
 
 
 def _walk(text: str, start: int, length: int) -> int:
-    """Position after `length` ASCII letters or digits with at most one blank or dash between; 0 if there are fewer."""
+    """Position after `length` ASCII letters or digits, each parted by one blank or dash at most; else 0."""
     position, seen = start, 0
     while seen < length:
         if position >= len(text):
@@ -105,7 +106,9 @@ PHONE = re.compile(
     r"(?:[ ,]{0,2}(?:x|ext\.?|extension|#) ?[0-9]{1,6})?(?![0-9A-Za-z_])"
 )
 EXTENSION = re.compile(r"[ ,]{0,2}(?:x|ext\.?|extension|#) ?[0-9]{1,6}$")
-NANP = re.compile(r"(?:\+?1[ .-]?|001[ .-]?)?(?:\([2-9][0-9]{2}\)[ .-]?|[2-9][0-9]{2}[.-])[2-9]?[0-9]{3}[.-][0-9]{4}")
+NANP = re.compile(
+    r"(?:\+?1[ .-]?|001[ .-]?)?(?:\([2-9][0-9]{2}\)[ .-]?|[2-9][0-9]{2}[.-])[2-9]?[0-9]{3}[.-][0-9]{4}"
+)
 DATE = re.compile(
     r"(?:(?:19|20)[0-9]{2}([./-])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12][0-9]|3[01])"
     r"|(?:0?[1-9]|[12][0-9]|3[01])([./-])(?:0?[1-9]|[12][0-9]|3[01])\2(?:19|20)?[0-9]{2}"
@@ -114,21 +117,28 @@ DATE = re.compile(
 )
 ISBN = re.compile(r"97[89][ -]?(?:[0-9][ -]?){9}[0-9]")
 DOTTED = re.compile(
-    r"(?!0[0-9](?:\.[0-9]{2}){4}$)(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9]+\.[0-9]+|[0-9]{1,2}(?:\.[0-9]{1,2}){2,}\.[0-9]+)"
+    r"(?!0[0-9](?:\.[0-9]{2}){4}$)(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9]+\.[0-9]+|[0-9]{1,2}"
+    r"(?:\.[0-9]{1,2}){2,}\.[0-9]+)"
 )
 CALENDAR = re.compile(r"(?:19|20)[0-9]{2}[-./](?:0[1-9]|1[0-2])[-./][0-3][0-9]|[0-9]{4}-[0-9]{2}$")
 DECIMAL = re.compile(r"(?:^|[ ()-])[0-9]{1,3}\.[0-9]+(?=[ ()-]|$)")
 BESIDE_PRICE = re.compile(r"[$€£¥₹#=*^×÷<>%]\s?$|[0-9][,:]$|\b(?:usd|eur|gbp|rs|inr)\.?\s?$", re.IGNORECASE)
-AFTER_QUANTITY = re.compile(r"\s?[$€£¥₹%=*^×÷°]|\s?\+(?![0-9(])|[,:][0-9]|\s(?:dollars|euros?|usd|eur|people|years?|km|miles|kg|bytes)\b")
+AFTER_QUANTITY = re.compile(
+    r"\s?[$€£¥₹%=*^×÷°]|\s?\+(?![0-9(])|[,:][0-9]|\s(?:dollars|euros?|usd|eur|people|years?|km|miles|kg"
+    r"|bytes)\b"
+)
 MIN_DIGITS, MAX_DIGITS = 7, 15
 LENIENT_REGIONS = (
-    "US GB DE FR IT ES NL BE CH AT SE DK NO FI PL PT CZ HU RO GR IE RU UA TR IL IN CN JP KR BR MX AR ZA NG EG AU NZ "
-    "PK ID PH VN TH MY SG CY"
-).split()
+    "US", "GB", "DE", "FR", "IT", "ES", "NL", "BE", "CH", "AT", "SE", "DK", "NO", "FI", "PL", "PT", "CZ",
+    "HU", "RO", "GR",
+    "IE", "RU", "UA", "TR", "IL", "IN", "CN", "JP", "KR", "BR", "MX", "AR", "ZA", "NG", "EG", "AU", "NZ",
+    "PK", "ID", "PH",
+    "VN", "TH", "MY", "SG", "CY",
+)  # fmt: skip
 
 
 def find_phones(text: str) -> Iterator[Found]:
-    """Telephone numbers. International and clearly national spellings stand alone, bare digits need context."""
+    """Telephone numbers: international and clearly national spellings alone, bare digits in context."""
     for match in PHONE.finditer(text):
         start, end = _trim(text, match.start(), match.end())
         core = EXTENSION.sub("", text[start:end])
@@ -153,7 +163,9 @@ def _phone_like(text: str, start: int, end: int, core: str) -> bool:
         return False
     if core.startswith(("+", "(+")):
         return True
-    return not (BESIDE_PRICE.search(text[max(0, start - 6) : start]) or AFTER_QUANTITY.match(text[end : end + 9]))
+    return not (
+        BESIDE_PRICE.search(text[max(0, start - 6) : start]) or AFTER_QUANTITY.match(text[end : end + 9])
+    )
 
 
 def _sequence(core: str) -> bool:
@@ -171,7 +183,11 @@ def _phone_score(core: str) -> float:
     if core.startswith("00") and _valid("+" + core[2:].lstrip(" -"), None):
         return LIKELY
     grouped = len(GROUP.findall(core)) >= 3 or "(" in core
-    if grouped and core.lstrip("(").startswith("0") and any(_valid(core, region) for region in LENIENT_REGIONS):
+    if (
+        grouped
+        and core.lstrip("(").startswith("0")
+        and any(_valid(core, region) for region in LENIENT_REGIONS)
+    ):
         return 0.5
     return WEAK
 

@@ -24,8 +24,8 @@ INVISIBLE = "Cf"
 def load_or_create_secret(path: Path) -> bytes:
     """Read the home's 32 secret bytes, drawing them once on first use (file mode 0600).
 
-    Creation links a finished file into place, so of two processes that start together exactly one wins and both
-    read the same secret. Raises ObservatoryError when the file is damaged or others may read it.
+    Creation links a finished file into place, so of two processes that start together exactly one wins and
+    both read the same secret. Raises ObservatoryError when the file is damaged or others may read it.
     """
     if not path.exists():
         _create_secret(path)
@@ -59,7 +59,7 @@ def _create_secret(path: Path) -> None:
 
 
 def canonical_id(raw_id: str) -> str:
-    """NFKC, casefolded, stripped, without invisible format characters: variants of one id become one string."""
+    """One string for every variant of an id: NFKC, casefolded, stripped, no invisible characters."""
     visible = "".join(c for c in raw_id if unicodedata.category(c) != INVISIBLE)
     # Casefolding can undo normalisation (and the reverse), so normalise on both sides of it.
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", visible).casefold())

@@ -1,7 +1,7 @@
 """The leak scanner: looks for restricted content in everything published or logged. Independent of redaction.
 
-Three searches: planted canaries in any disguise, identifier-shaped strings, and copied windows of words. A finding
-names the sink, the kind and a position, never the text (specs/privacy_reliability.md, section 1.4).
+Three searches: planted canaries in any disguise, identifier-shaped strings, and copied windows of words. A
+finding names the sink, the kind and a position, never the text (specs/privacy_reliability.md, section 1.4).
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from dagster_project.privacy.sinks import NamedText, Sink, published_strings, re
 from dagster_project.privacy.verbatim import CHARACTERS, WORDS, CopiedText
 
 __all__ = [
-    "Leak", "NamedText", "Sink", "leak_report", "normalise", "published_strings", "scan_canaries", "scan_identifiers",
+    "Leak", "NamedText", "Sink", "leak_report", "normalise", "published_strings", "scan_canaries",
+    "scan_identifiers",
     "scan_verbatim",
 ]  # fmt: skip
 REPORT = pl.Schema({"sink": pl.String, "kind": pl.String, "count": pl.UInt32})
@@ -26,7 +27,7 @@ REPORT = pl.Schema({"sink": pl.String, "kind": pl.String, "count": pl.UInt32})
 
 @dataclass(frozen=True, order=True)
 class Leak:
-    """One finding: where, what kind, and which canary or string (its position in the list that was searched)."""
+    """One finding: where, what kind, and which canary or string, by its position in what was searched."""
 
     sink: str
     kind: str
@@ -34,8 +35,8 @@ class Leak:
 
 
 def scan_canaries(sinks: Iterable[Sink], canaries: Sequence[str]) -> list[Leak]:
-    """Canaries that stand in files, folders or named texts: plain, spaced, full-width, cut (from 8 characters),
-    reversed, digits only, base64, hexadecimal, URL-encoded or escaped.
+    """Canaries that stand in files, folders or named texts: plain, spaced, full-width, cut (from 8
+    characters), reversed, digits only, base64, hexadecimal, URL-encoded or escaped.
 
     `Leak.index` is the canary's position. Kinds: canary, canary_partial, canary_reversed, canary_digits,
     canary_base64, canary_hex, canary_url, canary_escaped.
@@ -59,8 +60,9 @@ def scan_verbatim(
 ) -> list[Leak]:
     """Strings that share n consecutive words (24 characters in scripts without spaces) with restricted text.
 
-    `strings` is one sink's strings, or several sinks' by name (then the restricted text is read once for all).
-    `restricted` yields frames with a `text` or a `messages` column. `Leak.index` is the position in its sink.
+    `strings` is one sink's strings, or several sinks' by name (then the restricted text is read once for
+    all). `restricted` yields frames with a `text` or a `messages` column. `Leak.index` is the position in its
+    sink.
     """
     by_sink = strings if isinstance(strings, Mapping) else {sink: strings}
     places: dict[str, list[Leak]] = {}
@@ -77,9 +79,12 @@ EMAIL_SHAPE = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+\.[^\W\d_]{2,}")
 CARD_SHAPE = re.compile(rf"(?<![\w.-]){DIGIT_GROUPS}{{12,18}}(?![\w-])")
 IBAN_SHAPE = re.compile(r"(?<![a-z0-9])[a-z]{2}[0-9]{2}(?: ?[a-z0-9]){11,30}(?![a-z0-9])", re.IGNORECASE)
 PHONE_SHAPE = re.compile(r"(?<![\w+])\+[1-9](?:[ ().-]{0,2}[0-9]){7,14}(?![\w])")
-IP_SHAPE = re.compile(r"(?<![\w.:])(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9a-f]{1,4}:[0-9a-f:]{6,35})(?![\w:]|\.[0-9])", re.I)
+IP_SHAPE = re.compile(
+    r"(?<![\w.:])(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9a-f]{1,4}:[0-9a-f:]{6,35})(?![\w:]|\.[0-9])", re.I
+)
 KEY_SHAPE = re.compile(
-    r"(?<![\w-])(?:(?:sk|pk|rk)[-_]|gh[opusr]_|github_pat_|glpat-|xox[abprs]-|hf_|AKIA|ASIA|AIza|eyJ)[\w.-]{12,}"
+    r"(?<![\w-])(?:(?:sk|pk|rk)[-_]|gh[opusr]_|github_pat_|glpat-|xox[abprs]-|hf_|AKIA|ASIA|AIza"
+    r"|eyJ)[\w.-]{12,}"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY"
 )
 TOKEN_SHAPE = re.compile(r"(?<![\w/.-])[A-Za-z0-9_+-]{32,}(?![\w/-])")
@@ -109,11 +114,13 @@ def _outside_address(text: str) -> bool:
 
 
 def _random_looking(text: str) -> bool:
-    """Mixed case and digits, as keys have; hashes and run ids (hexadecimal) and names with words do not count."""
+    """Whether letters and digits are mixed as in keys; hexadecimal and names made of words are not."""
     if re.fullmatch(r"[0-9a-fA-F_-]+", text):
         return False
     kinds = (r"[0-9]", r"[a-z]", r"[A-Z]")
-    changes = len(re.findall(r"(?<=[a-zA-Z])[0-9]|(?<=[0-9])[a-zA-Z]|(?<=[A-Z])[a-z0-9]|(?<=[a-z])[A-Z]", text))
+    changes = len(
+        re.findall(r"(?<=[a-zA-Z])[0-9]|(?<=[0-9])[a-zA-Z]|(?<=[A-Z])[a-z0-9]|(?<=[a-z])[A-Z]", text)
+    )
     return all(re.search(kind, text) for kind in kinds) and changes >= len(text) // 4
 
 
@@ -129,10 +136,13 @@ SHAPES: tuple[tuple[str, re.Pattern[str], Callable[[str], bool] | None], ...] = 
 
 
 def scan_identifiers(strings: Iterable[str], sink: str = "strings") -> list[Leak]:
-    """Strings that hold something shaped like an identifier: e-mail, card (Luhn), IBAN (modulo 97), international
-    telephone number, IP address, key or token. `Leak.index` is the string's position; kinds are `identifier_...`.
+    """Strings that hold something shaped like an identifier: e-mail, card (Luhn), IBAN (modulo 97),
+    international telephone number, IP address, key or token. `Leak.index` is the string's position; kinds are
+    `identifier_...`.
     """
-    return sorted({Leak(sink, f"identifier_{kind}", at) for at, text in enumerate(strings) for kind in _shapes(text)})
+    return sorted(
+        {Leak(sink, f"identifier_{kind}", at) for at, text in enumerate(strings) for kind in _shapes(text)}
+    )
 
 
 def _shapes(text: str) -> Iterator[str]:
@@ -148,4 +158,9 @@ def leak_report(leaks: Iterable[Leak]) -> pl.DataFrame:
     """Findings counted: [sink, kind, count], sorted; empty when there are none."""
     rows = [(leak.sink, leak.kind) for leak in leaks]
     frame = pl.DataFrame(rows, schema={"sink": pl.String, "kind": pl.String}, orient="row")
-    return frame.group_by("sink", "kind").agg(pl.len().cast(pl.UInt32).alias("count")).sort("sink", "kind").cast(REPORT)
+    return (
+        frame.group_by("sink", "kind")
+        .agg(pl.len().cast(pl.UInt32).alias("count"))
+        .sort("sink", "kind")
+        .cast(REPORT)
+    )

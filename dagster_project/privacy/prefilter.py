@@ -1,8 +1,10 @@
-"""Which rows, and which stretches of them, are worth Presidio's time: Rust regular expressions over whole columns.
+"""Which rows, and which stretches of them, are worth Presidio's time: Rust regular expressions over whole
+columns.
 
-Presidio's recognisers run at about 1 MB/s, these patterns at hundreds (specs/privacy_reliability.md, section 4.1:
-linear engine, no large counted classes). They over-select on purpose; Presidio decides. Disguises of characters
-(full-width digits, zero-width characters inside a number) are undone first, with a map back to the original.
+Presidio's recognisers run at about 1 MB/s, these patterns at hundreds (specs/privacy_reliability.md, section
+4.1: linear engine, no large counted classes). They over-select on purpose; Presidio decides. Disguises of
+characters (full-width digits, zero-width characters inside a number) are undone first, with a map back to the
+original.
 """
 
 from __future__ import annotations
@@ -51,7 +53,8 @@ SHAPES = {
     ),
     "TOKEN": r"[A-Za-z0-9_-]{16}|-----BEGIN",
 }
-# Patterns hold no look-around and no boundary, so that the n-th match is found again by plain search (`_locate`).
+# Patterns hold no look-around and no boundary, so that the n-th match is found again by plain search
+# (`_locate`).
 TRIGGERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "digits": (r"[0-9](?:[ \t.()/_-]{0,3}[0-9]){5,40}", NUMBERS),
     "at": (r"[^\s@]\s?@\s?[^\s@]", ("EMAIL", "HANDLE")),
@@ -63,14 +66,16 @@ TRIGGERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "links": (r"(?i)(?:://|www[0-9]?\.)[^\s]+", ("URL", "EMAIL", "TOKEN")),
     "hosts": (r"(?i)(?:\.com/|t\.me/|wa\.me/|\.gg/|youtu\.be/|bit\.ly/|linktr\.ee/)[^\s]+", ("URL",)),
     "IPv4": (r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]", ("IP_ADDRESS",)),
-    "hex pairs": (r"[0-9A-Fa-f][:-][0-9A-Fa-f]{1,4}[:-][0-9A-Fa-f]{1,4}[:-][0-9A-Fa-f]", ("IP_ADDRESS", "MAC_ADDRESS")),
+    "hex pairs": (r"[0-9A-Fa-f][:-][0-9A-Fa-f]{1,4}[:-][0-9A-Fa-f]{1,4}[:-][0-9A-Fa-f]", ("IP_ADDRESS",
+    "MAC_ADDRESS")),
     "hex jump": (r"[0-9A-Fa-f]::[0-9A-Fa-f]", ("IP_ADDRESS",)),
     "hex fours": (r"[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}", ("MAC_ADDRESS",)),
     "wallet": (r"(?:bc1|[13])[a-km-zA-HJ-NP-Z0-9]{25,}|0x[0-9a-fA-F]{40}", ("CRYPTO",)),
     "secret words": (r"(?i)pass[wpc]|secret|token|api.?key|bearer|private.key", ("SECRET", "TOKEN")),
     "secret names": (r"(?i)pwd[ :=]|my pin |_key", ("SECRET", "TOKEN")),
     "tokens": (
-        r"eyJ[A-Za-z0-9_-]{8}|sk-[A-Za-z0-9]|[rsp]k_|key_live|key_test|gh[pousr]_|glpat-|AKIA|ASIA|AIza|ya29\.|xox[abprse]-|hf_|npm_"
+        r"eyJ[A-Za-z0-9_-]{8}|sk-[A-Za-z0-9]|[rsp]k_|key_live|key_test|gh[pousr]_|glpat-|AKIA|ASIA|AIza"
+        r"|ya29\.|xox[abprse]-|hf_|npm_"
         r"|pypi-|dop_v1|SG\.[A-Za-z0-9_-]{16}|:AA[A-Za-z0-9_-]{20}|key-[0-9a-f]{8}|github_pat_", ("TOKEN",),
     ),
     "key block": (r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*(?:-----END)?", ("TOKEN",)),
@@ -87,7 +92,10 @@ TRIGGERS: dict[str, tuple[str, tuple[str, ...]]] = {
 PADDING_BEFORE, PADDING_AFTER, SNAP = 90, 60, 48
 # Presidio compares every pair of its findings in a text, so a text is never much longer than this.
 MAX_WINDOW = 1_500
-PLAIN_DECIMAL = re.compile(r"[0-9]{1,3}\.[0-9]+|(?:19|20)[0-9]{2}[-/](?:19|20)?[0-9]{2}|[0-9]{1,2}[./][0-9]{1,2}[./](?:19|20)?[0-9]{2}")
+PLAIN_DECIMAL = re.compile(
+    r"[0-9]{1,3}\.[0-9]+|(?:19|20)[0-9]{2}[-/](?:19|20)?[0-9]{2}|[0-9]{1,2}[./][0-9]{1,2}[./](?:19"
+    r"|20)?[0-9]{2}"
+)
 REMOVED = np.uint32(0xFFFFFFFF)
 
 
@@ -104,10 +112,11 @@ class Window:
 
 
 def fold_disguises(texts: pl.Series) -> tuple[pl.Series, dict[int, npt.NDArray[np.int64]]]:
-    """Texts with disguised characters made plain, and for each changed row the original position of every character.
+    """Texts with disguised characters made plain, and for each changed row the original position of every
+    character.
 
-    Only rows that hold such characters pay for it. Replacements are one character for one; invisible ones go, and
-    so do the blanks of what is written character by character.
+    Only rows that hold such characters pay for it. Replacements are one character for one; invisible ones go,
+    and so do the blanks of what is written character by character.
     """
     wide = (texts.str.len_bytes() != texts.str.len_chars()).fill_null(False).arg_true()
     disguised = wide.filter(texts.gather(wide).str.contains(DISGUISE))
@@ -139,7 +148,9 @@ def _needless_blanks(run: re.Match[str]) -> Iterator[int]:
     """Positions of a spelt-out run's blanks, but one of every three: that one was a blank between words."""
     for gap in re.finditer(r" +", run.group()):
         start = run.start() + gap.start()
-        yield from (at for at in range(start, run.start() + gap.end()) if len(gap.group()) < 3 or at != start + 1)
+        yield from (
+            at for at in range(start, run.start() + gap.end()) if len(gap.group()) < 3 or at != start + 1
+        )
 
 
 @cache
@@ -166,7 +177,8 @@ def find_windows(texts: pl.Series) -> Iterator[Window]:
 
     Stretches that overlap are merged up to `MAX_WINDOW`; beyond it windows overlap, and no candidate is cut.
     """
-    # One pattern at a time: their union overflows the engine's automaton cache and runs a hundred times slower.
+    # One pattern at a time: their union overflows the engine's automaton cache and runs a hundred times
+    # slower.
     hits = pl.DataFrame({"text": texts}).select(
         pl.any_horizontal(pl.col("text").str.contains(pattern) for pattern, _ in TRIGGERS.values())
     )
@@ -189,7 +201,7 @@ def find_windows(texts: pl.Series) -> Iterator[Window]:
 
 
 def narrow_windows(windows: list[Window]) -> Iterator[Window]:
-    """Windows without the types whose context words or shape they lack; those left without a type are dropped."""
+    """Windows without the types whose context words or shape they lack, if any type is left."""
     text = pl.col("text")
     gates = pl.DataFrame({"text": [window.text for window in windows]}, schema={"text": pl.String}).select(
         *(text.str.to_lowercase().str.contains_any(list(words)).alias(kind) for kind, words in GATES.items()),
@@ -225,7 +237,9 @@ def _merge(row: int, text: str, stretches: list[tuple[int, int, tuple[str, ...]]
 
 def _window(row: int, text: str, start: int, end: int, entities: set[str]) -> Window:
     before, after = text[start - 1 : start] if start else " ", text[end : end + 1] or " "
-    return Window(row, start, text[start:end], tuple(sorted(entities)), not before.isspace(), not after.isspace())
+    return Window(
+        row, start, text[start:end], tuple(sorted(entities)), not before.isspace(), not after.isspace()
+    )
 
 
 def _snap_left(text: str, position: int) -> int:

@@ -2,8 +2,8 @@
 
 Three things of Presidio are replaced. Its NLP engine (spaCy models) by one that does nothing; its lemma-based
 context enhancer by a window of characters, which also works in scripts without spaces; its e-mail recogniser,
-which fetches a suffix list from the network on first use, by a rule. Its card, IBAN and telephone recognisers give
-way to finders that cover more lengths and groupings (measured in `benchmarks/redaction.py`).
+which fetches a suffix list from the network on first use, by a rule. Its card, IBAN and telephone recognisers
+give way to finders that cover more lengths and groupings (measured in `benchmarks/redaction.py`).
 """
 
 from __future__ import annotations
@@ -34,10 +34,12 @@ FINDERS = (
     ("ibans", "IBAN", finders.find_ibans, ()),
     ("phones", "PHONE", finders.find_phones, contexts.PHONE),
 )
-# Words that speak against a recogniser's weak matches when they stand nearer, and words that support it only behind.
+# Words that speak against a recogniser's weak matches when they stand nearer, and words that support it only
+# behind.
 CONTRARY = {"phones": contexts.NOT_PHONE}
 BEHIND = {"phones": contexts.PHONE_AFTER}
-# Presidio's national identity recognisers. Where the check digit lets one number in ten or so pass, a context word
+# Presidio's national identity recognisers. Where the check digit lets one number in ten or so pass, a context
+# word
 # is demanded on top of it.
 NATIONAL_STRICT = ("EsNifRecognizer", "EsNieRecognizer")
 NATIONAL_IN_CONTEXT = (
@@ -51,7 +53,8 @@ HEAVY = ("torch", "transformers", "stanza", "gliner", "tensorflow", "cupy")
 def _without_heavy_libraries() -> Iterator[None]:
     """Keep Presidio and spaCy from importing model libraries they only probe for.
 
-    The probe costs seconds and 300 MB in every process that redacts. Libraries already imported stay as they are.
+    The probe costs seconds and 300 MB in every process that redacts. Libraries already imported stay as they
+    are.
     """
     masked = [name for name in HEAVY if name not in sys.modules]
     for name in masked:
@@ -138,20 +141,31 @@ def _regex_flags(flags: re.RegexFlag) -> int:
     """Flags of `re` as those of the `regex` module that Presidio compiles with."""
     import regex
 
-    return (regex.MULTILINE if flags & re.MULTILINE else 0) | (regex.IGNORECASE if flags & re.IGNORECASE else 0)
+    return (regex.MULTILINE if flags & re.MULTILINE else 0) | (
+        regex.IGNORECASE if flags & re.IGNORECASE else 0
+    )
 
 
 def _from_presidio() -> Iterator[EntityRecognizer]:
     from presidio_analyzer import predefined_recognizers as presidio
 
-    yield presidio.UsSsnRecognizer(supported_entity="SSN", context=list(contexts.SSN), supported_language=LANGUAGE)
+    yield presidio.UsSsnRecognizer(
+        supported_entity="SSN", context=list(contexts.SSN), supported_language=LANGUAGE
+    )
     yield presidio.CryptoRecognizer(supported_entity="CRYPTO", supported_language=LANGUAGE)
-    kinds = {"NATIONAL_ID": NATIONAL_STRICT, "TAX_CODE": ("ItFiscalCodeRecognizer",), "STATED_ID": NATIONAL_IN_CONTEXT}
+    kinds = {
+        "NATIONAL_ID": NATIONAL_STRICT,
+        "TAX_CODE": ("ItFiscalCodeRecognizer",),
+        "STATED_ID": NATIONAL_IN_CONTEXT,
+    }
     for entity, names in kinds.items():
         for name in names:
             kind = getattr(presidio, name)
             yield kind(
-                supported_entity=entity, supported_language=LANGUAGE, context=list(contexts.IDENTITY), name=name
+                supported_entity=entity,
+                supported_language=LANGUAGE,
+                context=list(contexts.IDENTITY),
+                name=name,
             )
 
 
@@ -170,7 +184,9 @@ def _blank_engine() -> Any:
         def process_text(self, text: str, language: str) -> NlpArtifacts:
             return NlpArtifacts([], [], [], [], None, language)  # type: ignore[arg-type]
 
-        def process_batch(self, texts: Any, language: str, *_: Any, **__: Any) -> Iterator[tuple[str, NlpArtifacts]]:
+        def process_batch(
+            self, texts: Any, language: str, *_: Any, **__: Any
+        ) -> Iterator[tuple[str, NlpArtifacts]]:
             return ((text, self.process_text(text, language)) for text in texts)
 
         def is_stopword(self, word: str, language: str) -> bool:
@@ -211,10 +227,11 @@ def _context_window() -> Any:
 
 
 def rescore(text: str, start: int, end: int, score: float, name: str, words: tuple[str, ...]) -> float:
-    """A match's score after its surroundings: raised beside a context word, lowered close behind a contrary one.
+    """A match's score after its surroundings: raised beside a context word, lowered close behind a contrary
+    one.
 
-    The nearer of a supporting and a contrary word in front decides. Placeholders are no context: "<PHONE>" must
-    not turn the number after it into a telephone on a second pass.
+    The nearer of a supporting and a contrary word in front decides. Placeholders are no context: "<PHONE>"
+    must not turn the number after it into a telephone on a second pass.
     """
     before = PLACEHOLDER.sub(" ", text[max(0, start - BEFORE) : start]).casefold()
     after = PLACEHOLDER.sub(" ", text[end : end + AFTER]).casefold()

@@ -1,8 +1,9 @@
-"""Redaction: direct identifiers in text become typed placeholders such as <EMAIL>, before anything else reads it.
+"""Redaction: direct identifiers in text become typed placeholders such as <EMAIL>, before anything else reads
+it.
 
-Best effort by design, like Presidio itself; `benchmarks/redaction.py` measures it, and the leak scanner, which
-shares no code with this module, watches what is published. Names, places and organisations need a language model
-and are not covered.
+Best effort by design, like Presidio itself; `benchmarks/redaction.py` measures it, and the leak scanner,
+which shares no code with this module, watches what is published. Names, places and organisations need a
+language model and are not covered.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from dagster_project.privacy.prefilter import Window, find_windows, fold_disguises, narrow_windows
@@ -43,7 +46,7 @@ class RedactedConversations(NamedTuple):
 
 
 def find_identifiers(texts: pl.Series) -> pl.DataFrame:
-    """Identifiers in a String column as [row, start, end, type]; positions count characters, spans do not overlap."""
+    """Identifiers in a String column: [row, start, end, type], in characters, without overlaps."""
     folded, maps = fold_disguises(texts)
     found: dict[int, list[Span]] = {}
     known: dict[tuple[str, tuple[str, ...]], list[Span]] = {}
@@ -55,10 +58,13 @@ def find_identifiers(texts: pl.Series) -> pl.DataFrame:
     rows = []
     for row, spans in sorted(found.items()):
         for start, end, _, kind in _resolve(spans):
-            if row in maps:
-                start, end = int(maps[row][start]), int(maps[row][end - 1]) + 1
-            rows.append((row, start, end, kind))
+            rows.append((row, *_original(maps.get(row), start, end), kind))
     return pl.DataFrame(rows, schema=SPANS, orient="row")
+
+
+def _original(kept: npt.NDArray[np.int64] | None, start: int, end: int) -> tuple[int, int]:
+    """A span of a folded text as a span of the text it came from."""
+    return (start, end) if kept is None else (int(kept[start]), int(kept[end - 1]) + 1)
 
 
 def _place(window: Window, spans: list[Span]) -> Iterator[Span]:
@@ -88,8 +94,8 @@ def _precedence(kind: str) -> int:
 def redact_texts(texts: pl.Series) -> RedactedTexts:
     """Replace identifiers in a String column by placeholders.
 
-    Runs to a fixed point, so redacting the result again changes nothing. Texts without identifiers, and nulls,
-    come back unchanged to the byte. Errors never hold text.
+    Runs to a fixed point, so redacting the result again changes nothing. Texts without identifiers, and
+    nulls, come back unchanged to the byte. Errors never hold text.
     """
     counts: Counter[str] = Counter()
     redactions = pl.zeros(len(texts), dtype=pl.UInt32, eager=True)
@@ -134,7 +140,7 @@ def redact_conversations(frame: pl.DataFrame) -> RedactedConversations:
 
 
 def redact_stream(frames: Iterable[pl.DataFrame]) -> Iterator[RedactedConversations]:
-    """Redact frames (such as `LazyFrame.collect_batches()` yields) slice by slice, so memory stays that of a slice."""
+    """Redact frames slice by slice, so that memory stays that of a slice however long the stream is."""
     for frame in frames:
         rows = _slice_rows(frame)
         for offset in range(0, max(1, frame.height), rows):

@@ -1,8 +1,8 @@
 """What a sink of the pipeline holds: the strings that a reader of the file could get at.
 
-Parquet is decoded column by column with its footer, SQLite and DuckDB files table by table, JSON leaf by leaf, HTML
-text by text; compressed blobs are inflated. Databases are read from a private copy, so a running writer is never
-disturbed or locked out.
+Parquet is decoded column by column with its footer, SQLite and DuckDB files table by table, JSON leaf by
+leaf, HTML text by text; compressed blobs are inflated. Databases are read from a private copy, so a running
+writer is never disturbed or locked out.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ import orjson
 import polars as pl
 import pyarrow.parquet as pq
 
-from dagster_project.privacy.canary_index import SEPARATOR
-
 BATCH_ROWS = 50_000
+CHUNK_STRINGS = 100_000
 MAX_NESTING = 6
+JSON_STARTS = ("{", "[", " ", "\n", "\t", "\r")
 COMPANIONS = ("-wal", "-journal", ".wal")
 INFLATED_LIMIT = 256 << 20
 
@@ -44,17 +44,19 @@ Sink = Path | NamedText
 def published_strings(path: Path) -> list[str]:
     """The distinct strings of a sink, in order of first appearance.
 
-    Parquet: values of every column with text or whole numbers, nested ones too, column names, statistics and key-value
-    metadata. SQLite, DuckDB: cells, names, comments. JSON (also inside cells): keys and values. HTML: texts and attributes.
-    Anything else: lines.
+    Parquet: values of every column with text or whole numbers, nested ones too, column names, statistics and
+    key-value metadata. SQLite, DuckDB: cells, names, comments. JSON (also inside cells): keys and values.
+    HTML: texts and attributes. Anything else: lines.
     """
     return list(dict.fromkeys(text for text in _strings(path) if text))
 
 
-def read_pieces(sink: Sink) -> Iterator[str | bytes]:
-    """A sink's raw content, then its decoded strings: what the canary scan searches. Folders yield every file."""
+def read_pieces(sink: Sink) -> Iterator[bytes | list[str]]:
+    """A sink's raw content, then its decoded strings: what the canary scan searches. Folders yield every
+    file.
+    """
     if isinstance(sink, NamedText):
-        yield sink.text
+        yield [sink.text]
         return
     for path in files_of(sink):
         yield path.read_bytes()
@@ -69,17 +71,8 @@ def files_of(path: Path) -> list[Path]:
     return [path, *(journal for journal in journals if journal.is_file())]
 
 
-def _chunks(texts: list[str], size: int = 4 << 20) -> Iterator[str]:
-    """Strings joined by a letter of no language at hand, so that no match runs over from one into the next."""
-    pending, length = [], 0
-    for text in texts:
-        pending.append(text)
-        length += len(text)
-        if length > size:
-            yield SEPARATOR.join(pending)
-            pending, length = [], 0
-    if pending:
-        yield SEPARATOR.join(pending)
+def _chunks(texts: list[str]) -> Iterator[list[str]]:
+    return (texts[start : start + CHUNK_STRINGS] for start in range(0, len(texts), CHUNK_STRINGS))
 
 
 def _strings(path: Path) -> Iterator[str]:
@@ -133,31 +126,33 @@ def _column_strings(column: pl.Series) -> Iterator[str]:
 
 
 def _leaves_of(texts: Iterable[str]) -> Iterator[str]:
+    found: dict[str, None] = {}
     for text in texts:
-        yield from _leaves(text)
+        _gather(text, found)
+    return iter(found)
 
 
-def _leaves(value: Any, depth: int = 0) -> Iterator[str]:
-    """Keys and values of JSON, also of JSON written into a string; other text as it is."""
+def _gather(value: Any, found: dict[str, None], depth: int = 0) -> None:
+    """Collect keys and values of JSON, also of JSON written into a string; other text as it is."""
     if isinstance(value, str):
         document = _document(value) if depth < MAX_NESTING else None
         if document is None:
-            yield value
+            found[value] = None
         else:
-            yield from _leaves(document, depth + 1)
+            _gather(document, found, depth + 1)
     elif isinstance(value, dict):
-        yield from value
+        found.update(dict.fromkeys(value))
         for inner in value.values():
-            yield from _leaves(inner, depth)
+            _gather(inner, found, depth)
     elif isinstance(value, list):
         for inner in value:
-            yield from _leaves(inner, depth)
+            _gather(inner, found, depth)
     elif isinstance(value, int) and not isinstance(value, bool):
-        yield str(value)
+        found[str(value)] = None
 
 
 def _document(text: str) -> Any:
-    if text.lstrip()[:1] not in ("{", "["):
+    if not text.startswith(JSON_STARTS):
         return None
     try:
         return orjson.loads(text)
@@ -186,7 +181,9 @@ def _text(content: bytes) -> Iterator[str]:
     text = content.decode(encoding, "replace")
     document = _document(text)
     if document is not None:
-        yield from _leaves(document)
+        found: dict[str, None] = {}
+        _gather(document, found)
+        yield from found
     elif text[:200].lstrip()[:1] == "<" or "<html" in text[:2_000].lower():
         collector = _Collector()
         collector.feed(text)
@@ -206,7 +203,7 @@ class _Collector(HTMLParser):
         self.found += [value for _, value in attrs if value]
 
     def handle_data(self, data: str) -> None:
-        self.found += _leaves(data.strip())
+        self.found += _leaves_of([data.strip()])
 
     def handle_comment(self, data: str) -> None:
         self.found.append(data.strip())
@@ -244,14 +241,14 @@ def _sqlite_table(connection: sqlite3.Connection, table: str) -> Iterator[str]:
     for _, column, *_ in columns:
         yield column
         name = column.replace('"', '""')
-        query = f'SELECT DISTINCT "{name}" FROM "{quoted}" WHERE typeof("{name}") <> \'null\''  # noqa: S608 (names quoted)
+        query = f'SELECT DISTINCT "{name}" FROM "{quoted}" WHERE "{name}" IS NOT NULL'  # noqa: S608 (quoted)
+        found: dict[str, None] = {}
         for (cell,) in connection.execute(query):
             if isinstance(cell, bytes):
-                yield from _text(inflate(cell))
-            elif isinstance(cell, str):
-                yield from _leaves(cell)
-            elif isinstance(cell, int):
-                yield str(cell)
+                found.update(dict.fromkeys(_text(inflate(cell))))
+            else:
+                _gather(cell, found)
+        yield from found
 
 
 def _duckdb(path: Path) -> Iterator[str]:
@@ -274,9 +271,12 @@ LOCKED: dict[str, str | bool | int | float | list[str]] = {
 
 def _duckdb_objects(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
     for function in ("duckdb_tables()", "duckdb_views()", "duckdb_columns()"):
-        described = connection.execute(f"SELECT * FROM {function} WHERE NOT internal").pl()  # noqa: S608 (fixed names)
+        query = f"SELECT * FROM {function} WHERE NOT internal"  # noqa: S608 (fixed names)
+        described = connection.execute(query).pl()
         yield from frame_strings(described.select(pl.col(pl.String)))
-    tables = connection.execute("SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal").fetchall()
+    tables = connection.execute(
+        "SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal"
+    ).fetchall()
     for schema, table in tables:
         relation = ".".join('"' + part.replace('"', '""') + '"' for part in (schema, table))
         reader = connection.execute(f"FROM {relation}").to_arrow_reader(BATCH_ROWS)

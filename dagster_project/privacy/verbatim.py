@@ -1,8 +1,9 @@
-"""Copied text: windows of words (or of characters, in scripts without spaces) that stand in restricted text too.
+"""Copied text: windows of words (or of characters, in scripts without spaces) that stand in restricted text
+too.
 
-Both sides are reduced by the same steps to lower-case words in one long buffer. Any window of n words holds one of the
-blocks of about n/2 words that tile its string, so only those blocks are searched (Aho-Corasick over each slice's
-buffer), and full windows are compared around the few places where a block stands.
+Both sides are reduced by the same steps to lower-case words in one long buffer. Any window of n words holds
+one of the blocks of about n/2 words that tile its string, so only those blocks are searched (Aho-Corasick
+over each slice's buffer), and full windows are compared around the few places where a block stands.
 """
 
 from __future__ import annotations
@@ -28,14 +29,18 @@ SLICE_BYTES = 16 << 20
 
 
 def reduce_texts(texts: pl.Series) -> bytes:
-    """Texts in order as UTF-8 words in lower case, parted by single blanks (NFKC; punctuation becomes a blank,
-    invisible characters vanish), with ` BREAK ` around each text.
+    """Texts in order as UTF-8 words in lower case, parted by single blanks, with ` BREAK ` around each text.
+
+    NFKC; punctuation becomes a blank, invisible characters vanish.
     """
     texts = texts.str.replace_all(BREAK, " ", literal=True)
     rows = texts.to_list()
     # Most wide rows are so for a typographic quote or dash only; just the rest pays for normalisation.
     plain = pl.DataFrame({"row": _wide(texts)}).with_columns(
-        texts.gather(_wide(texts)).str.replace_all(r"\p{Cf}", "").str.replace_all(FOREIGN_MARKS, " ").alias("text")
+        texts.gather(_wide(texts))
+        .str.replace_all(r"\p{Cf}", "")
+        .str.replace_all(FOREIGN_MARKS, " ")
+        .alias("text")
     )
     folded = plain[_wide(plain["text"])].with_columns(pl.col("text").str.normalize("NFKC").str.to_lowercase())
     for row, text in (*plain.iter_rows(), *folded.iter_rows()):
@@ -92,7 +97,7 @@ class CopiedText:
         return {text[i : i + half] for i in range(0, len(text) - half + 1, half)} if windows else set()
 
     def found_in(self, restricted: Iterable[pl.DataFrame]) -> set[int]:
-        """Positions of the strings that share a window with restricted text (frames with `text` or `messages`)."""
+        """Positions of the strings that share a window with frames of `text` or `messages`."""
         found: set[int] = set()
         if self._blocks or self._tight:
             for frame in restricted:

@@ -80,7 +80,7 @@ def test_a_refused_table_is_refused_again_and_not_stepped_over(
 def test_a_batch_with_too_many_bad_lines_is_refused_and_its_quarantine_kept(add: Add, home: Path) -> None:
     add()
     before = generations(Home(home))
-    with pytest.raises(ObservatoryError, match="quarantined_share.*was not added"):
+    with pytest.raises(ObservatoryError, match=r"quarantined_share.*was not added"):
         add("bad.jsonl", 50, seed=1, bad_lines=40)
     after = generations(Home(home))
     new = set(after) - set(before)

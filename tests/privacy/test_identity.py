@@ -1,4 +1,6 @@
-"""Pseudonyms: one per person whatever the spelling, none without the secret, a secret that only its owner can read."""
+"""Pseudonyms: one per person whatever the spelling, none without the secret, a secret that only its owner can
+read.
+"""
 
 from __future__ import annotations
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 import sqlite3
+import unicodedata
 import zlib
 from collections.abc import Callable
 from hashlib import sha256
@@ -36,7 +38,16 @@ CARD = "4000 0012 3456 7899"
 NAME = "Velquis Tarmora Zanfena"
 HAN = "韦尔莫尔奎塔尔赞布雷利奥"
 SHORT = "240.1.2.3"
-CANARIES = [EMAIL, PHONE, CARD, NAME, HAN, SHORT, "DE89370400440532013000", "ghp_zqv7AbC9dEfGh1JkLmN0pQrStUvW2xYz3"]
+CANARIES = [
+    EMAIL,
+    PHONE,
+    CARD,
+    NAME,
+    HAN,
+    SHORT,
+    "DE89370400440532013000",
+    "ghp_zqv7AbC9dEfGh1JkLmN0pQrStUvW2xYz3",
+]
 CLEAN = [
     "Cooking and meal planning", "Python help", "2024-05-03T12:30:45.123456+00:00", "1714739445.2918",
     "b7e23ec29af22b0b4e41da31e868d57226121c84", "123e4567-e89b-12d3-a456-426614174000", "share 0.0123456789",
@@ -64,7 +75,7 @@ DISGUISES: dict[str, Callable[[str], str]] = {
     "hex upper spaced": lambda s: s.encode().hex(" ").upper(),
     "url": lambda s: quote(s, safe=""),
     "url of every byte": lambda s: "".join(f"%{b:02X}" for b in s.encode()),
-    "json escape": lambda s: json.dumps(s),
+    "json escape": json.dumps,
     "character references": lambda s: s.encode("ascii", "xmlcharrefreplace").decode(),
 }
 
@@ -78,9 +89,13 @@ def test_every_disguise_is_found(canary: str, disguise: str) -> None:
     assert all(leak.sink == "names" and leak.kind.startswith("canary") for leak in found)
 
 
-@pytest.mark.parametrize("spelling", ["+1 202 555 0187", "(202) 555-0187", "202.555.0187", "12025550187", "２０２５５５０１８７"])
+@pytest.mark.parametrize(
+    "spelling", ["+1 202 555 0187", "(202) 555-0187", "202.555.0187", "12025550187", "２０２５５５０１８７"]
+)
 def test_a_telephone_is_found_by_its_digits(spelling: str) -> None:
-    assert scan_canaries([NamedText("x", f"at 12:30 call {spelling}, 42 times")], CANARIES) == [Leak("x", "canary_digits", 1)]
+    assert scan_canaries([NamedText("x", f"at 12:30 call {spelling}, 42 times")], CANARIES) == [
+        Leak("x", "canary_digits", 1)
+    ]
 
 
 def test_digits_inside_longer_numbers_are_no_telephone() -> None:
@@ -94,7 +109,9 @@ def test_a_short_canary_needs_its_own_place() -> None:
 
 @pytest.mark.parametrize("part", ["k3x9m2p8", "9m2p8w4r", "tarmorazan", "莫尔奎塔尔赞布雷", "zqv7AbC9"])
 def test_a_telling_part_of_eight_is_found(part: str) -> None:
-    assert [leak.kind for leak in scan_canaries([NamedText("x", f"a {part} b")], CANARIES)] == ["canary_partial"]
+    assert [leak.kind for leak in scan_canaries([NamedText("x", f"a {part} b")], CANARIES)] == [
+        "canary_partial"
+    ]
 
 
 @pytest.mark.parametrize("part", ["k3x9m2p", "canary.i", "00123456"])
@@ -116,7 +133,9 @@ def write_parquet(path: Path, texts: list[str]) -> None:
 
 
 def write_dictionary(path: Path, texts: list[str]) -> None:
-    pl.DataFrame({"name": pl.Series(texts * 400, dtype=pl.Categorical)}).write_parquet(path, compression="zstd")
+    pl.DataFrame({"name": pl.Series(texts * 400, dtype=pl.Categorical)}).write_parquet(
+        path, compression="zstd"
+    )
 
 
 def write_sqlite(path: Path, texts: list[str]) -> None:
@@ -124,7 +143,9 @@ def write_sqlite(path: Path, texts: list[str]) -> None:
     connection.execute("CREATE TABLE event_logs (id INTEGER PRIMARY KEY, event TEXT, body BLOB)")
     for text in texts:
         event = json.dumps({"metadata": {"note": json.dumps({"inner": [text]})}})
-        connection.execute("INSERT INTO event_logs (event, body) VALUES (?, ?)", (event, zlib.compress(b"plain")))
+        connection.execute(
+            "INSERT INTO event_logs (event, body) VALUES (?, ?)", (event, zlib.compress(b"plain"))
+        )
     connection.commit()
     connection.close()
 
@@ -132,7 +153,9 @@ def write_sqlite(path: Path, texts: list[str]) -> None:
 def write_sqlite_blob(path: Path, texts: list[str]) -> None:
     connection = sqlite3.connect(path)
     connection.execute('CREATE TABLE "odd ""name" (body BLOB)')
-    connection.executemany('INSERT INTO "odd ""name" VALUES (?)', [(zlib.compress(t.encode()),) for t in texts])
+    connection.executemany(
+        'INSERT INTO "odd ""name" VALUES (?)', [(zlib.compress(t.encode()),) for t in texts]
+    )
     connection.commit()
     connection.close()
 
@@ -197,7 +220,10 @@ def test_footers_free_pages_journals_and_folders_are_searched(tmp_path: Path) ->
     (tmp_path / "c.db-wal").write_bytes(b"\0\1" + NAME.encode())
     found = scan_canaries([tmp_path], CANARIES)
     assert {leak.sink for leak in found} == {tmp_path.name}
-    by_file = {name: scan_canaries([tmp_path / name], CANARIES) for name in ("a.parquet", "numbers.parquet", "b.db", "c.db")}
+    by_file = {
+        name: scan_canaries([tmp_path / name], CANARIES)
+        for name in ("a.parquet", "numbers.parquet", "b.db", "c.db")
+    }
     assert [leak.index for leak in by_file["a.parquet"]] == [0]
     assert by_file["numbers.parquet"] == [Leak("numbers.parquet", "canary_digits", 1)]
     assert {0, 3} <= {leak.index for leak in by_file["b.db"]}
@@ -227,7 +253,9 @@ def test_report_counts_by_sink_and_kind() -> None:
     found = [Leak("b", "canary", 1), Leak("a", "verbatim", 0), Leak("b", "canary", 2)]
     report = leak_report(found)
     assert report.rows() == [("a", "verbatim", 1), ("b", "canary", 2)]
-    assert report.schema == leak_report([]).schema == {"sink": pl.String, "kind": pl.String, "count": pl.UInt32}
+    assert (
+        report.schema == leak_report([]).schema == {"sink": pl.String, "kind": pl.String, "count": pl.UInt32}
+    )
     assert leak_report([]).is_empty()
 
 
@@ -244,88 +272,29 @@ def test_any_canary_is_found_in_any_text(canary: str, before: str, after: str) -
         assert scan_canaries([NamedText("x", text)], [canary])
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.text(alphabet=st.characters(codec="utf-8")))
-def test_bytes_and_text_normalise_alike(text: str) -> None:
-    assert canary_index.normalise_bytes(text.encode()) == normalise(text)
+@settings(max_examples=200, deadline=None)
+@given(st.text())
+def test_normalised_text_is_composed_folded_and_alphanumeric(text: str) -> None:
+    slow = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    assert normalise(text) == re.sub(r"[\W_]+", "", slow)
 
 
 @pytest.mark.parametrize(
-    ("weaker", "disguise"),
+    ("part", "weaker", "disguise"),
     [
-        (lambda text: canary_index.NOT_ALPHANUMERIC.sub("", text.casefold()), "full width"),
-        (lambda text: text.casefold().replace(" ", ""), "zero width"),
-        (lambda text: canary_index.NOT_ALPHANUMERIC.sub("", text), "upper"),
-        (lambda text: text.casefold(), "spaced"),
+        ("compose", lambda text: text, "full width"),
+        ("ASCII_LOWER", bytes(range(256)), "upper"),
+        ("ASCII_DROPPED", b"", "spaced"),
+        ("FOREIGN_MARKS", re.compile("(?!)"), "zero width"),
     ],
 )
 def test_a_weaker_normaliser_would_be_noticed(
-    weaker: Callable[[str], str], disguise: str, monkeypatch: pytest.MonkeyPatch
+    part: str, weaker: object, disguise: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sink = NamedText("x", f"about {DISGUISES[disguise](NAME)}!")
     assert scan_canaries([sink], [NAME])
-    monkeypatch.setattr(canary_index, "normalise", weaker)
+    monkeypatch.setattr(canary_index, part, weaker)
     assert not scan_canaries([sink], [NAME])
-
-
-WORDS = [f"word{chr(97 + i % 26)}{chr(97 + i // 26)}" for i in range(200)]
-
-
-def copied(count: int, start: int = 57) -> list[str]:
-    return [f"A summary: {' '.join(WORDS[start : start + count]).upper()}, and so on", "short"]
-
-
-RAW = pl.DataFrame({"text": ["nothing", f"Well — {', '.join(WORDS)}!"]})
-
-
-@pytest.mark.parametrize("start", range(50, 64))
-def test_thirteen_copied_words_are_found_and_twelve_are_not(start: int) -> None:
-    assert scan_verbatim(copied(13, start), [RAW.head(1), RAW], sink="names") == [Leak("names", "verbatim", 0)]
-    assert scan_verbatim(copied(12, start), [RAW], sink="names") == []
-
-
-def test_words_must_match_whole_and_in_order() -> None:
-    words = WORDS[20:33]
-    for spoilt in ([*words[:6], "other", *words[7:]], [words[1], words[0], *words[2:]], ["x" + words[0], *words[1:]]):
-        assert scan_verbatim([" ".join(spoilt)], [RAW]) == []
-
-
-def test_messages_and_several_sinks_are_searched_at_once() -> None:
-    schema = {"messages": pl.List(pl.Struct({"role": pl.String, "content": pl.String}))}
-    raw = pl.DataFrame({"messages": [[{"role": "user", "content": " ".join(WORDS)}], [], None]}, schema=schema)
-    found = scan_verbatim({"a": ["fine"], "b": copied(20), "c": copied(20)}, iter([raw]))
-    assert found == [Leak("b", "verbatim", 0), Leak("c", "verbatim", 0)]
-
-
-HAN_TEXT = "".join(chr(0x4E00 + 37 * i) for i in range(120))
-
-
-@pytest.mark.parametrize("start", range(12))
-def test_scripts_without_spaces_are_compared_by_characters(start: int) -> None:
-    raw = [pl.DataFrame({"text": ["开头" + HAN_TEXT]})]
-    around = "关于" + HAN_TEXT[start : start + 24] + "的总结"
-    assert scan_verbatim([around], raw) == [Leak("strings", "verbatim", 0)]
-    assert scan_verbatim(["关于" + HAN_TEXT[start : start + 23] + "的总结"], raw) == []
-
-
-@pytest.mark.parametrize(
-    ("text", "kind"),
-    [
-        ("write to ann.b@example.org", "email"),
-        ("Ａｎｎ＠ｅｘａｍｐｌｅ．ｏｒｇ", "email"),
-        ("card 4111 1111 1111 1111", "card"),
-        ("4111111111111111", "card"),
-        ("GB82 WEST 1234 5698 7654 32 and", "iban"),
-        ("de89370400440532013000", "iban"),
-        ("+49 30 901820-12", "phone"),
-        ("host 203.0.113.9.", "ip"),
-        ("2001:db8:85a3::8a2e:370:7334", "ip"),
-        ("ghp_AbC9dEfGh1JkLmN0pQrStUvW2xYz3", "key"),
-        ("Zx81kQ0pLm93NbVc72JhGf65DsAq41We", "key"),
-    ],
-)
-def test_identifier_shapes_are_found(text: str, kind: str) -> None:
-    assert scan_identifiers(["clean", text], "names") == [Leak("names", f"identifier_{kind}", 1)]
 
 
 def test_scanner_shares_no_detection_with_redaction() -> None:
@@ -336,6 +305,8 @@ def test_scanner_shares_no_detection_with_redaction() -> None:
 
 
 def test_tens_of_thousands_of_canaries_stay_findable() -> None:
-    many = [f"zqv7-{sha256(bytes([i % 256, i // 256])).hexdigest()[:14]}zk@canary.invalid" for i in range(20_000)]
+    many = [
+        f"zqv7-{sha256(bytes([i % 256, i // 256])).hexdigest()[:14]}zk@canary.invalid" for i in range(20_000)
+    ]
     text = "plain words about gardens and 12 pots. " * 20_000 + many[12_345] + " and on " * 1_000
     assert scan_canaries([NamedText("x", text)], many) == [Leak("x", "canary", 12_345)]

@@ -55,7 +55,7 @@ def test_a_staged_table_is_not_read_before_it_is_committed(lake: Lake) -> None:
 def test_a_new_commit_leaves_no_bytes_of_the_old(lake: Lake) -> None:
     write(lake, pl.DataFrame({"a": ["an old secret"]}))
     write(lake, pl.DataFrame({"a": ["new"]}))
-    files = [path for path in lake.root.rglob("*.parquet")]
+    files = list(lake.root.rglob("*.parquet"))
     assert len(files) == 1
     assert pl.read_parquet(files[0])["a"].to_list() == ["new"]
 
