@@ -1,11 +1,14 @@
-"""Copied words and identifier shapes in published strings: found whole, not found where they only come close."""
+"""Copied words and identifier shapes in strings: found whole, passed over where they only come close."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import polars as pl
 import pytest
 
-from dagster_project.privacy.leaks import Leak, scan_identifiers, scan_verbatim
+from dagster_project.privacy import canary_index, leaks, sinks, verbatim
+from dagster_project.privacy.leaks import Leak, leak_report, scan_identifiers, scan_verbatim
 
 WORDS = [f"word{chr(97 + i % 26)}{chr(97 + i // 26)}" for i in range(200)]
 
@@ -73,3 +76,20 @@ def test_scripts_without_spaces_are_compared_by_characters(start: int) -> None:
 )
 def test_identifier_shapes_are_found(text: str, kind: str) -> None:
     assert scan_identifiers(["clean", text], "names") == [Leak("names", f"identifier_{kind}", 1)]
+
+
+def test_report_counts_by_sink_and_kind() -> None:
+    found = [Leak("b", "canary", 1), Leak("a", "verbatim", 0), Leak("b", "canary", 2)]
+    report = leak_report(found)
+    assert report.rows() == [("a", "verbatim", 1), ("b", "canary", 2)]
+    assert (
+        report.schema == leak_report([]).schema == {"sink": pl.String, "kind": pl.String, "count": pl.UInt32}
+    )
+    assert leak_report([]).is_empty()
+
+
+def test_scanner_shares_no_detection_with_redaction() -> None:
+    for module in (leaks, canary_index, sinks, verbatim):
+        source = Path(str(module.__file__)).read_text("utf-8")
+        for other in ("redaction", "finders", "rules", "prefilter", "recognizers", "checksums", "presidio"):
+            assert f"privacy.{other}" not in source and f"import {other}" not in source

@@ -1,10 +1,9 @@
-"""Redaction: what must go goes in every disguise, what only looks like an identifier stays, twice equals
-once.
-"""
+"""Redaction: identifiers go in every disguise, look-alikes stay, and twice equals once."""
 
 from __future__ import annotations
 
 import logging
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -161,6 +160,11 @@ def test_nothing_of_the_text_is_logged(caplog: pytest.LogCaptureFixture) -> None
 def test_recognisers_that_reach_for_the_network_are_not_used() -> None:
     names = {type(recognizer).__name__ for recognizer in recognizers.build_analyzer().registry.recognizers}
     assert not names & {"EmailRecognizer", "UrlRecognizer", "SpacyRecognizer"}
+
+
+def test_model_libraries_stay_importable() -> None:
+    recognizers.build_analyzer()
+    assert all(sys.modules.get(name, ...) is not None for name in recognizers.HEAVY)
 
 
 def test_prefilter_patterns_can_be_located_again() -> None:
