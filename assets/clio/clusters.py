@@ -158,7 +158,9 @@ def _identities(
         taken = {node for nodes in before.ids for node in nodes}
         if level < len(before.ids):
             old = before.centroids if level == 0 else _centroids_above(before.centroids, before.sizes, before.above[level])
-            matched = match_identities(before.ids[level], old, centroids, Overlap.of(before.labels(level), labels))
+            known = before.base >= 0
+            overlap = Overlap.of(before.labels(level)[known], labels[known])
+            matched = match_identities(before.ids[level], old, centroids, overlap)
     grouped = pl.DataFrame({"node": labels if at is None else at, "part": parts}).group_by("node").agg("part")
     born = dict(grouped.iter_rows())
     ids = []

@@ -38,7 +38,7 @@ class Overlap:
         olds, news = old.astype(np.int64), new.astype(np.int64)
         sizes_old = np.bincount(olds[olds >= 0])
         both = (olds >= 0) & (news >= 0)
-        sizes_new = np.bincount(news[both])
+        sizes_new = np.bincount(news[news >= 0])
         width = max(1, len(sizes_new))
         keys, joint = np.unique(olds[both] * width + news[both], return_counts=True)
         i, j = np.divmod(keys, width)

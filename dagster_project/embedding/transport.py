@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import ipaddress
 import json
 import random
+import socket
 import ssl
+import threading
 import time
 from urllib.parse import SplitResult, urlsplit
 
@@ -70,9 +73,15 @@ def _is_loopback(host: str) -> bool:
 
 
 def _once(address: SplitResult, payload: bytes, headers: dict[str, str], seconds: float) -> object:
-    deadline = time.monotonic() + seconds
     connection = _connect(address, seconds)
+    late = threading.Event()
+    # A socket's own time-out starts anew with every byte that trickles in; this one does not.
+    deadline: threading.Timer | None = None
     try:
+        connection.connect()
+        deadline = threading.Timer(seconds, _hang_up, (connection.sock, late))
+        deadline.daemon = True
+        deadline.start()
         path = address.path + (f"?{address.query}" if address.query else "")
         connection.request("POST", path, payload, {"Content-Type": "application/json", **headers})
         response = connection.getresponse()
@@ -80,13 +89,22 @@ def _once(address: SplitResult, payload: bytes, headers: dict[str, str], seconds
             raise _Retry(f"status {response.status}", _seconds_asked(response.getheader("Retry-After")))
         if response.status != _OK:
             raise ObservatoryError(f"the endpoint at {address.hostname} refused: status {response.status}")
-        return json.loads(_read(connection, response, deadline))
-    except (OSError, http.client.HTTPException) as error:
-        raise _Retry(type(error).__name__) from None
-    except ValueError:
-        raise _Retry("the answer is not JSON") from None
+        return json.loads(_read(response))
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        if late.is_set():
+            raise _Retry(f"no whole answer within {seconds:g} s") from None
+        reason = "the answer is not JSON" if isinstance(error, ValueError) else type(error).__name__
+        raise _Retry(reason) from None
     finally:
+        if deadline is not None:
+            deadline.cancel()
         connection.close()
+
+
+def _hang_up(connected: socket.socket, late: threading.Event) -> None:
+    late.set()
+    with contextlib.suppress(OSError):
+        connected.shutdown(socket.SHUT_RDWR)
 
 
 def _connect(address: SplitResult, seconds: float) -> http.client.HTTPConnection:
@@ -97,23 +115,11 @@ def _connect(address: SplitResult, seconds: float) -> http.client.HTTPConnection
     return http.client.HTTPConnection(host, address.port, timeout=seconds)
 
 
-def _read(
-    connection: http.client.HTTPConnection, response: http.client.HTTPResponse, deadline: float
-) -> bytearray:
-    """The body, under one deadline: a socket's own time-out starts anew with every byte that trickles in."""
-    content = bytearray()
-    while True:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise _Retry("no whole answer before the deadline")
-        if connection.sock is not None:
-            connection.sock.settimeout(left)
-        piece = response.read1(65_536)
-        if not piece:
-            return content
-        content += piece
-        if len(content) > MAX_ANSWER_BYTES:
-            raise ObservatoryError("the endpoint's answer is larger than 256 MB; lower the batch size")
+def _read(response: http.client.HTTPResponse) -> bytes:
+    content = response.read(MAX_ANSWER_BYTES + 1)
+    if len(content) > MAX_ANSWER_BYTES:
+        raise ObservatoryError("the endpoint's answer is larger than 256 MB; lower the batch size")
+    return content
 
 
 def _seconds_asked(header: str | None) -> float | None:
