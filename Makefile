@@ -4,6 +4,7 @@ SHELL := bash
 
 PYTHON ?= python3
 BIN := .venv/bin
+SAMPLE_HOME := sample-home
 HOME_FOLDER ?= observatory-home
 SAMPLE := 4000
 ROWS ?= 100000
@@ -31,13 +32,13 @@ install: .venv/.installed ## the set-up alone; nothing to do when nothing change
 run: install ## the pipeline on DATA="file ..." (with ARGS="--flag ..."), or on a generated sample
 ifeq ($(strip $(DATA)),)
 	test -f sample.jsonl || $(BIN)/observatory sample --conversations $(SAMPLE) --seed 1 --out sample.jsonl
-	$(BIN)/observatory run sample.jsonl --canaries sample.canaries.txt --home $(HOME_FOLDER) $(ARGS)
+	$(BIN)/observatory run sample.jsonl --canaries sample.canaries.txt --home $(SAMPLE_HOME) $(ARGS)
 else
 	$(BIN)/observatory run $(DATA) --home $(HOME_FOLDER) $(ARGS)
 endif
 
 test: install ## the tests
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup $(ARGS)
 
 check: install ## format, lint, types, import order
 	$(BIN)/ruff format --check .
@@ -49,7 +50,7 @@ bench: install ## seconds, memory and floors per stage, for ROWS conversations
 	$(BIN)/observatory bench --rows $(ROWS) --json bench-$(ROWS).json
 
 ui: install ## Dagster's pages on 127.0.0.1, over the same home
-	$(BIN)/observatory ui --home $(HOME_FOLDER)
+	$(BIN)/observatory ui --home $(if $(wildcard $(HOME_FOLDER)),$(HOME_FOLDER),$(SAMPLE_HOME))
 
 lock: ## renew requirements.lock from pyproject.toml
 	$(UV) compile pyproject.toml --extra dev --universal --generate-hashes --no-emit-package torch \

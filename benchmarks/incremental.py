@@ -46,7 +46,7 @@ def measure(folder: Path, first: int, more: int) -> dict[str, object]:
         )
         seconds.append(round(time.monotonic() - started, 1))
         clusters.append(Home(home).lake.scan("restricted", "cluster_nodes").collect())
-    journal = pl.read_ndjson(home / "restricted" / "journal.jsonl")
+    journal = pl.DataFrame(Home(home).lake.finished_steps(), infer_schema_length=None)
     second = journal.filter(pl.col("run_id").is_in(_second_runs(journal)))
     ids = [set(frame.filter(pl.col("level") == 0)["cluster_id"]) for frame in clusters]
     return {

@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,16 +32,18 @@ def run_benchmark(rows: int, json_file: Path, seed: int) -> pl.DataFrame:
     Columns: stage, rows, seconds, peak_memory_mb, floor_seconds (null where the specification gives none), ratio.
     """
     from dagster_project import display, running
+    from dagster_project.files import make_private
     from dagster_project.home import Home
     from dagster_project.sample.generate import write_sample
 
+    make_private(json_file.resolve().parent)
     with tempfile.TemporaryDirectory(prefix="observatory-bench-") as folder:
         sample, home = Path(folder) / "sample.jsonl", Home(Path(folder) / "home")
         write_sample(sample, rows, seed)
         running.add_files(home, [sample], format_name=None, privacy_unit="user", mapping={})
         with display.watching() as on_event:
             running.materialise(home, on_event)
-        figures = _figures(home.lake.journal, rows, sample.stat().st_size)
+        figures = _figures(home.lake.finished_steps(), rows, sample.stat().st_size)
     totals = _totals(figures)
     json_file.write_text(
         json.dumps({"machine": machine(), "rows": rows, "stages": figures, **totals}, indent=1)
@@ -74,10 +77,9 @@ def floor_seconds(stage: str, rows: int, size: int) -> float | None:
     return floors.get(stage)
 
 
-def _figures(journal: Path, rows: int, size: int) -> list[dict[str, Any]]:
+def _figures(entries: Sequence[Mapping[str, Any]], rows: int, size: int) -> list[dict[str, Any]]:
     figures = []
-    for line in journal.read_text().splitlines():
-        entry = json.loads(line)
+    for entry in entries:
         floor = floor_seconds(entry["stage"], rows, size)
         figures.append(
             {
@@ -85,7 +87,7 @@ def _figures(journal: Path, rows: int, size: int) -> list[dict[str, Any]]:
                 "rows": entry["rows_out"],
                 "seconds": entry["seconds"],
                 "peak_memory_mb": entry["peak_memory_mb"],
-                "floor_seconds": None if floor is None else round(floor, 3),
+                "floor_seconds": None if floor is None else round(floor, 6),
                 "ratio": None if floor is None else round(entry["seconds"] / floor, 2),
             }
         )

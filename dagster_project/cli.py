@@ -59,12 +59,15 @@ def run(
 
     opened = Home(home)
     with running.only_run(opened):
-        _store_choices(opened, clusters=clusters, min_users=min_users, min_conversations=min_conversations)
+        settings = _choices(
+            opened, clusters=clusters, min_users=min_users, min_conversations=min_conversations
+        )
         if canaries is not None:
             opened.add_canaries(canaries)
         added = running.add_files(
             opened, files, format_name=format_name, privacy_unit=privacy_unit, mapping=_mapping(mapping or [])
         )
+        opened.store_settings(settings)
         display.show_batches(added)
         with display.watching() as on_event:
             runs = running.materialise(opened, on_event)
@@ -152,17 +155,18 @@ def _mapping(pairs: list[str]) -> dict[str, str]:
     return mapping
 
 
-def _store_choices(home: Any, **choices: int | None) -> None:
-    from pydantic import ValidationError
+def _choices(home: Any, **choices: int | None) -> Any:
+    """The home's settings with the choices of this call; refused before any work where they are not allowed."""
+    from dagster_project.privacy.thresholds import Thresholds
 
     given = {name: value for name, value in choices.items() if value is not None}
-    if not given:
-        return
-    settings = home.settings()
-    try:
-        home.store_settings(type(settings)(**{**settings.model_dump(), **given}))
-    except ValidationError as error:
-        raise ObservatoryError(f"{error.errors()[0]['loc'][0]}: {error.errors()[0]['msg']}") from None
+    settings = home.settings().model_copy(update=given)
+    Thresholds(
+        min_users=settings.min_users,
+        min_conversations=settings.min_conversations,
+        unsafe_below_floor=settings.unsafe_below_floor,
+    )
+    return settings
 
 
 if __name__ == "__main__":

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -94,10 +97,13 @@ def show_summary(home: Home, *, did_something: bool) -> None:
     console.print(_frame_table(warehouse.query(home.warehouse, WITHHELD_CLUSTERS), title="Clusters withheld"))
     console.print(_frame_table(warehouse.query(home.warehouse, WITHHELD_CELLS), title="Cells withheld"))
     console.print(f"Warehouse: {home.warehouse}", soft_wrap=True)
-    option = "" if home.root.name == "observatory-home" else f" --home {home.root}"
+    option = (
+        "" if home.root == Path("observatory-home").resolve() else f" --home {shlex.quote(str(home.root))}"
+    )
+    command = "observatory" if Path(sys.argv[0]).name != "observatory" else shlex.quote(sys.argv[0])
     next_query = '"SELECT * FROM top_clusters"'
-    console.print(f"Next: observatory sql {next_query}{option}", markup=False, soft_wrap=True)
-    console.print(f"      observatory ui{option}", markup=False, soft_wrap=True)
+    console.print(f"Next: {command} sql {next_query}{option}", markup=False, soft_wrap=True)
+    console.print(f"      {command} ui{option}", markup=False, soft_wrap=True)
 
 
 def _cluster_table(tree: pl.DataFrame) -> Table:
@@ -137,9 +143,19 @@ def show_frame(frame: pl.DataFrame, output: str) -> None:
     if output == "json":
         console.out(frame.write_json(), highlight=False)
     elif output == "csv":
-        console.out(_defused(frame).write_csv(), end="", highlight=False)
+        console.out(_defused(_flat(frame)).write_csv(), end="", highlight=False)
     else:
         console.print(_frame_table(frame))
+
+
+def _flat(frame: pl.DataFrame) -> pl.DataFrame:
+    """Nested values as JSON text, since CSV has no lists."""
+    nested = [name for name, dtype in frame.schema.items() if dtype.is_nested()]
+    texts = [
+        pl.Series(name, [json.dumps(value, default=str) for value in frame[name].to_list()])
+        for name in nested
+    ]
+    return frame.with_columns(texts)
 
 
 def _defused(frame: pl.DataFrame) -> pl.DataFrame:

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import stat
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from dagster_project.errors import ObservatoryError
@@ -134,14 +134,25 @@ class Home:
     def add_batch(
         self, path: Path, *, format_name: str, privacy_unit: str, mapping: dict[str, str]
     ) -> tuple[Batch, bool]:
-        """Register a file as a batch. Returns it and whether it is new: the same bytes are the same batch."""
+        """Register a file as a batch. Returns it and whether there is anything to read.
+
+        The same bytes are the same batch; added again with another format, unit or mapping, it is read anew.
+        """
         if privacy_unit not in PRIVACY_UNITS:
             raise ObservatoryError(f"the privacy unit is one of {', '.join(PRIVACY_UNITS)}")
         digest = sha256_file(path)
         batches = self.batches()
         for batch in batches:
             if batch.sha256 == digest:
-                return batch, False
+                now = replace(
+                    batch,
+                    path=str(path.resolve()),
+                    format=format_name,
+                    privacy_unit=privacy_unit,
+                    mapping=mapping,
+                )
+                self._store([now if other.key == batch.key else other for other in batches])
+                return now, now.signature() != batch.signature()
         stem = re.sub(r"[^A-Za-z0-9_-]+", "-", path.name.split(".")[0]).strip("-")[:40] or "file"
         ordinal = 1 + max((batch.ordinal for batch in batches), default=0)
         batch = Batch(

@@ -7,6 +7,7 @@ torn, truncated or altered file is reported instead of read.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -16,7 +17,7 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import polars as pl
@@ -43,7 +44,6 @@ class Manifest:
     columns: dict[str, str]
     code_version: str
     fingerprint: str
-    extra: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -100,14 +100,7 @@ class Lake:
         path.chmod(0o600)
         return StagedTable(zone, table, partition, path, rows)
 
-    def commit(
-        self,
-        staged: StagedTable,
-        *,
-        code_version: str,
-        fingerprint: str,
-        extra: dict[str, object] | None = None,
-    ) -> Manifest:
+    def commit(self, staged: StagedTable, *, code_version: str, fingerprint: str) -> Manifest:
         """Make a staged partition the current one; the partition's previous file is removed afterwards."""
         folder = self.folder(staged.zone, staged.table, staged.partition)
         digest = sha256_file(staged.path)
@@ -116,9 +109,7 @@ class Lake:
         columns = {name: str(dtype) for name, dtype in pl.read_parquet_schema(staged.path).items()}
         staged.path.replace(target)
         sync_folder(folder)
-        manifest = Manifest(
-            target.name, staged.rows, size, digest, columns, code_version, fingerprint, extra or {}
-        )
+        manifest = Manifest(target.name, staged.rows, size, digest, columns, code_version, fingerprint)
         write_private(
             folder / "manifest.json", json.dumps(asdict(manifest), indent=1, sort_keys=True).encode()
         )
@@ -131,6 +122,10 @@ class Lake:
     def discard(self, staged: StagedTable) -> None:
         """Drop a staged partition that did not pass its gates."""
         shutil.rmtree(staged.path.parent, ignore_errors=True)
+
+    def sweep(self, zone: str, table: str, partition: str = WHOLE) -> None:
+        """Remove what an interrupted or failed step has left in a partition's staging area."""
+        shutil.rmtree(self.folder(zone, table, partition) / STAGING, ignore_errors=True)
 
     def manifest(self, zone: str, table: str, partition: str = WHOLE) -> Manifest | None:
         """The partition's manifest, or None where nothing was committed."""
@@ -145,12 +140,15 @@ class Lake:
             ) from None
 
     def holds(self, zone: str, table: str, partition: str, fingerprint: str) -> bool:
-        """Whether the partition was made from exactly this fingerprint and its file is there in full size."""
-        manifest = self.manifest(zone, table, partition)
-        if manifest is None or manifest.fingerprint != fingerprint:
+        """Whether the partition was made from exactly this fingerprint and its file is what the manifest lists."""
+        try:
+            manifest = self.manifest(zone, table, partition)
+            if manifest is None or manifest.fingerprint != fingerprint:
+                return False
+            self.path(zone, table, partition)
+        except ObservatoryError:
             return False
-        file = self.folder(zone, table, partition) / manifest.file
-        return file.exists() and file.stat().st_size == manifest.bytes
+        return True
 
     def path(self, zone: str, table: str, partition: str = WHOLE) -> Path:
         """The verified file of a partition. Raises ObservatoryError when absent or not what the manifest lists."""
@@ -191,13 +189,21 @@ class Lake:
     def record(self, entry: dict[str, object]) -> None:
         """Append one line to the journal of finished steps, from which `run_log` is published."""
         make_private(self.root / "restricted")
-        line = json.dumps(entry, sort_keys=True).encode() + b"\n"
+        # The line break comes first, so that a line torn by a kill or a full disk never joins the next one.
+        line = b"\n" + json.dumps(entry, sort_keys=True).encode()
         descriptor = os.open(self.journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            os.write(descriptor, line)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        with os.fdopen(descriptor, "ab") as file:
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def finished_steps(self) -> list[dict[str, object]]:
+        """The journal's entries; torn lines are left out."""
+        entries = []
+        for line in self.journal.read_bytes().splitlines() if self.journal.exists() else ():
+            with contextlib.suppress(ValueError):
+                entries.append(json.loads(line))
+        return entries
 
     @property
     def journal(self) -> Path:

@@ -101,11 +101,16 @@ def materialise(home: Home, on_event: Callable[[StepEvent], None] = lambda event
         return []
     home.use_as_dagster_home()
     with dg.DagsterInstance.get() as instance:
-        keys = [batch.key for batch in home.batches()]
-        instance.add_dynamic_partitions("batches", keys)
+        instance.add_dynamic_partitions("batches", [batch.key for batch in home.batches()])
         job = defs.resolve_implicit_global_asset_job_def()
-        for run in runs:
-            _execute(job, instance, run, home, on_event)
+        outcomes = [_execute(job, instance, run, home, on_event) for run in runs if run.batch is not None]
+        refused = [refusal for refusal in outcomes if refusal]
+        # Planned again: where every new batch was refused, nothing is left to do.
+        for run in plan_runs(list(SPECS.values()), home):
+            if run.batch is None:
+                _execute(job, instance, run, home, on_event)
+    if refused:
+        raise ObservatoryError(" ".join(refused))
     return runs
 
 
@@ -115,7 +120,8 @@ def _execute(
     run: PlannedRun,
     home: Home,
     on_event: Callable[[StepEvent], None],
-) -> None:
+) -> str | None:
+    """Run the steps. Returns why a new batch was refused and taken out again; raises on any other failure."""
     import uuid
 
     import dagster as dg
@@ -130,13 +136,14 @@ def _execute(
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         raise_on_error=False,
     )
-    if not result.success:
-        reason = _reason(result)
-        if run.batch and home.lake.manifest("restricted", "conversations", run.batch) is None:
-            home.drop_batch(run.batch)
-            instance.delete_dynamic_partition("batches", run.batch)
-            reason += f" Batch {run.batch} was not added."
+    if result.success:
+        return None
+    reason = _reason(result)
+    if run.batch is None or home.lake.manifest("restricted", "conversations", run.batch) is not None:
         raise ObservatoryError(reason)
+    home.drop_batch(run.batch)
+    instance.delete_dynamic_partition("batches", run.batch)
+    return f"{reason} Batch {run.batch} was not added."
 
 
 def _reason(result: Any) -> str:
@@ -158,7 +165,9 @@ def _safe_message(error: Any) -> str:
     kind = "unknown error"
     while error is not None:
         if error.cls_name == ObservatoryError.__name__:
-            return error.message.removeprefix(f"{ObservatoryError.__module__}.{ObservatoryError.__name__}: ").strip()
+            return error.message.removeprefix(
+                f"{ObservatoryError.__module__}.{ObservatoryError.__name__}: "
+            ).strip()
         kind, error = error.cls_name, error.cause
     return kind
 

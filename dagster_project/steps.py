@@ -38,13 +38,15 @@ class Result:
 
     `tables` are written in the order given, unless the function has staged them itself. `on_commit` runs once all
     gates have passed. `rows_in` defaults to the rows of the last output. `metadata` holds what Dagster shows: counts,
-    and small frames as tables; nothing restricted.
+    and small frames as tables; nothing restricted. Tables in `keep_when_refused` are committed if they themselves pass,
+    even when another table of the step does not.
     """
 
     tables: Mapping[str, Frames]
     rows_in: int | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     on_commit: Callable[[], None] = lambda: None
+    keep_when_refused: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -233,6 +235,8 @@ class _Run:
         self, function: Callable[..., Result], inputs: Mapping[str, pl.LazyFrame], gates: tuple[GateSpec, ...]
     ) -> tuple[dict[str, StagedTable], Result, list[Outcome]]:
         """Run the function, write its tables aside and put them before their gates."""
+        for table in self.spec.outputs:
+            self.home.lake.sweep(table.zone, table.name, self.step.partition)
         result = function(self.step, **inputs)
         zones = {table.name: table.zone for table in self.spec.outputs}
         staged = {
@@ -254,8 +258,7 @@ class _Run:
     ) -> Iterator[dg.AssetCheckResult | dg.Output]:
         """Yield the checks, commit what passed, and fail the step when any gate did not pass.
 
-        Tables are committed in the declared order as long as they pass, so a step that lists its quarantine first
-        keeps that even when the batch itself is refused.
+        A refusal commits none of the step's tables, but for those that the result keeps in that case.
         """
         failed = {outcome.table for outcome in outcomes if not outcome.passed}
         for outcome in outcomes:
@@ -266,19 +269,19 @@ class _Run:
                 metadata=_displayable(outcome.metadata),
             )
         facts = self._facts(result)
+        kept = set(result.keep_when_refused if failed else staged) - failed
         for table in self.spec.outputs:
-            if table.name in failed:
-                break
-            yield self._output(table, staged[table.name], result, facts)
+            if table.name in kept:
+                yield self._output(table, staged[table.name], result, facts)
         if failed:
             for table in staged.values():
                 self.home.lake.discard(table)
-            raise _refusal(outcomes)
+            raise _refusal(outcomes, kept)
         self._record(staged, result)
 
     def _facts(self, result: Result) -> dict[str, Any]:
         fingerprint = self.spec.fingerprint(self.step.settings, self._input_fingerprints(), self._batch())
-        return {"code_version": self.spec.version, "fingerprint": fingerprint, "extra": {}}
+        return {"code_version": self.spec.version, "fingerprint": fingerprint}
 
     def _batch(self) -> Batch | None:
         return self.step.batch if self.spec.batched else None
@@ -330,11 +333,15 @@ def _display(value: Any) -> Any:
     return dg.MetadataValue.json(value) if isinstance(value, dict | list) else value
 
 
-def _refusal(outcomes: Sequence[Outcome]) -> dg.Failure:
+def _refusal(outcomes: Sequence[Outcome], kept: set[str]) -> dg.Failure:
     failed = [outcome for outcome in outcomes if not outcome.passed]
     names = ", ".join(f"{outcome.table}/{outcome.gate}" for outcome in failed)
     reasons = _displayable({f"{outcome.table}/{outcome.gate}": dict(outcome.metadata) for outcome in failed})
-    return dg.Failure(f"refused by {names}; nothing was committed", metadata=reasons, allow_retries=False)
+    return dg.Failure(
+        f"refused by {names}; {', '.join(sorted(kept)) or 'nothing'} was committed",
+        metadata=reasons,
+        allow_retries=False,
+    )
 
 
 def _guarded(run: _Run, work: Callable[[], Any]) -> Any:

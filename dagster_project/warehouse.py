@@ -87,8 +87,11 @@ def query(path: Path, statement: str) -> pl.DataFrame:
     """Answer one SQL statement over the published tables. Raises ObservatoryError with DuckDB's reason."""
     import duckdb
 
-    with open_locked(path) as connection:
-        try:
-            return connection.execute(statement).pl()
-        except duckdb.Error as error:
-            raise ObservatoryError(str(error).strip()) from None
+    try:
+        with open_locked(path) as connection:
+            result = connection.execute(statement)
+            if result is None or result.description is None:
+                raise ObservatoryError('give one SQL statement, for example "SELECT * FROM top_clusters"')
+            return result.pl()
+    except duckdb.Error as error:
+        raise ObservatoryError(str(error).strip()) from None

@@ -39,7 +39,7 @@ def facets(step: Step, conversations: pl.LazyFrame, redacted_conversations: pl.L
     context = conversations.select("conversation_id", "user_key", "started_at", "model")
 
     def parts() -> Iterator[pl.DataFrame]:
-        for start in range(0, total, FACET_SLICE):
+        for start in range(0, max(total, 1), FACET_SLICE):
             span = slice(start, start + FACET_SLICE)
             yield read_facets(
                 context.slice(span.start, FACET_SLICE).collect(),
@@ -48,14 +48,22 @@ def facets(step: Step, conversations: pl.LazyFrame, redacted_conversations: pl.L
             step.report(min(span.stop, total), total)
 
     staged = step.lake.stage(FACETS.zone, FACETS.name, parts(), step.partition)
-    return Result({FACETS.name: staged}, rows_in=total, metadata={"languages": frequent(staged.scan(), "language", step)})
+    return Result(
+        {FACETS.name: staged},
+        rows_in=total,
+        metadata={"languages": frequent(staged.scan(), "language", step)},
+    )
 
 
 def frequent(rows: pl.LazyFrame, column: str, step: Step) -> pl.DataFrame:
     """How often the common values of a column occur; values rarer than a released cell are not shown in Dagster."""
     counts = rows.group_by(column).agg(conversations=pl.len(), users=pl.col("user_key").n_unique())
-    common = (pl.col("conversations") >= step.settings.min_conversations) & (pl.col("users") >= step.settings.min_users)
-    return counts.filter(common).sort("conversations", column, descending=[True, False]).drop("users").collect()
+    common = (pl.col("conversations") >= step.settings.min_conversations) & (
+        pl.col("users") >= step.settings.min_users
+    )
+    return (
+        counts.filter(common).sort("conversations", column, descending=[True, False]).drop("users").collect()
+    )
 
 
 @table_step(
@@ -122,9 +130,7 @@ def clustering(
         CLUSTER_NODES.name: nodes,
     }
     levels = nodes.group_by("level").len().sort("level")
-    return Result(
-        frames, rows_in=current.height, metadata={"clusters_by_level": levels}
-    )
+    return Result(frames, rows_in=current.height, metadata={"clusters_by_level": levels})
 
 
 def _previous_clustering(step: Step) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame] | None:

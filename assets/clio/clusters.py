@@ -104,7 +104,9 @@ def cluster_conversations(
         names.append(_identities(level, nodes[fitted.labels], centroids, base_ids, before, nodes))
     tree = _tree(hierarchy, names)
     assignments = pl.DataFrame({"conversation_id": ids, "cluster_id": base_ids.gather(fitted.labels)})
-    kept = None if before is None else _names_to_keep(before, [nodes[fitted.labels] for nodes in above], names)
+    kept = (
+        None if before is None else _names_to_keep(before, [nodes[fitted.labels] for nodes in above], names)
+    )
     named = name_nodes(members.with_columns(assignments["cluster_id"]), tree, min_users=min_users, kept=kept)
     return assignments, _centroid_frame(fitted, names[0], sizes), named
 
@@ -113,7 +115,10 @@ def _members(ids: pl.Series, vectors: Vectors, facets: pl.DataFrame) -> pl.DataF
     """The facets in the order of `ids`."""
     columns = ("user_key", "language", "request", "task")
     members = pl.DataFrame({"conversation_id": ids}).join(
-        facets.select("conversation_id", *columns, found=True), on="conversation_id", how="left", maintain_order="left"
+        facets.select("conversation_id", *columns, found=True),
+        on="conversation_id",
+        how="left",
+        maintain_order="left",
     )
     if not len(ids) == len(vectors) == members.height or members["found"].null_count():
         raise ObservatoryError("embeddings and facets are out of step; materialise both again")
@@ -145,7 +150,12 @@ def _centroids_above(centroids: Vectors, sizes: NDArray[np.int64], nodes: Labels
 
 
 def _identities(
-    level: int, labels: Labels, centroids: Vectors, parts: pl.Series, before: Before | None, at: Labels | None = None
+    level: int,
+    labels: Labels,
+    centroids: Vectors,
+    parts: pl.Series,
+    before: Before | None,
+    at: Labels | None = None,
 ) -> list[str]:
     """Id of each node of a level: the one that it continues, or one born of its parts.
 
@@ -157,7 +167,11 @@ def _identities(
     if before is not None:
         taken = {node for nodes in before.ids for node in nodes}
         if level < len(before.ids):
-            old = before.centroids if level == 0 else _centroids_above(before.centroids, before.sizes, before.above[level])
+            old = (
+                before.centroids
+                if level == 0
+                else _centroids_above(before.centroids, before.sizes, before.above[level])
+            )
             known = before.base >= 0
             overlap = Overlap.of(before.labels(level)[known], labels[known])
             matched = match_identities(before.ids[level], old, centroids, overlap)

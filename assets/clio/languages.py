@@ -18,7 +18,8 @@ ur Urdu|uz Uzbek|vi Vietnamese|vo Volapuk|wa Walloon|wo Wolof|xh Xhosa|yi Yiddis
 """
 
 LANGUAGE_NAMES: dict[str, str] = {
-    code: name for code, _, name in (entry.partition(" ") for entry in _NAMES.strip().replace("\n", "|").split("|"))
+    code: name
+    for code, _, name in (entry.partition(" ") for entry in _NAMES.strip().replace("\n", "|").split("|"))
 }
 
 

@@ -89,13 +89,17 @@ def name_nodes(
         ids = nodes.filter(pl.col("level") == level)["cluster_id"].to_list()
         taken = {names[cluster].casefold() for cluster in ids if cluster in names}
         # The largest cluster gets the plainest name.
-        for cluster in sorted(set(ids).difference(names), key=lambda cluster: (-sizes.get(cluster, 0), cluster)):
+        for cluster in sorted(
+            set(ids).difference(names), key=lambda cluster: (-sizes.get(cluster, 0), cluster)
+        ):
             theme = names[above[cluster]].split(":")[0] if above[cluster] else None
             wording, language = chosen.get(cluster, nothing), languages.get(cluster)
             foreign = language if language and language != usual[0][0] else None
             names[cluster] = _first_free(_options(wording, foreign, theme), taken)
             taken.add(names[cluster].casefold())
-    summaries = [_summary(chosen.get(cluster, nothing), languages.get(cluster)) for cluster in nodes["cluster_id"]]
+    summaries = [
+        _summary(chosen.get(cluster, nothing), languages.get(cluster)) for cluster in nodes["cluster_id"]
+    ]
     return nodes.with_columns(
         name=pl.Series([names[cluster] for cluster in nodes["cluster_id"]], dtype=pl.String),
         summary=pl.Series(summaries, dtype=pl.String),
@@ -108,7 +112,9 @@ def _places(members: pl.DataFrame, nodes: pl.DataFrame) -> Iterable[tuple[int, p
     above = nodes.select("cluster_id", "parent_id")
     for level in sorted(nodes["level"].unique()):
         if level:
-            rows = rows.join(above, on="cluster_id", maintain_order="left").select("row", cluster_id="parent_id")
+            rows = rows.join(above, on="cluster_id", maintain_order="left").select(
+                "row", cluster_id="parent_id"
+            )
         yield level, rows
 
 
@@ -120,13 +126,21 @@ def _level_terms(terms: Terms, places: pl.DataFrame, min_users: int) -> pl.DataF
     """
     rows = terms.rows.join(places, on="row")
     sizes = rows.group_by("cluster_id").agg(cluster_users=pl.col("user").n_unique())
-    counted = terms.uses.join(rows, on="row").group_by("cluster_id", "term").agg(users=pl.col("user").n_unique())
-    counted = counted.join(terms.vocabulary.select("term", "text", "key"), on="term").join(sizes, on="cluster_id")
+    counted = (
+        terms.uses.join(rows, on="row").group_by("cluster_id", "term").agg(users=pl.col("user").n_unique())
+    )
+    counted = counted.join(terms.vocabulary.select("term", "text", "key"), on="term").join(
+        sizes, on="cluster_id"
+    )
     share = pl.col("users") / pl.col("cluster_users")
     average = pl.col("share").sum().over("key") / sizes.height
     phrase = pl.when(pl.col("key").str.contains(" ")).then(PHRASE_BONUS).otherwise(1.0)
     lift = 1.0 if sizes.height == 1 else DISTINCTIVE_AMONG_FEW if sizes.height < FEW else DISTINCTIVE
-    keys = counted.filter(pl.col("text") == pl.col("key")).with_columns(share=share).with_columns(average=average)
+    keys = (
+        counted.filter(pl.col("text") == pl.col("key"))
+        .with_columns(share=share)
+        .with_columns(average=average)
+    )
     kept = keys.filter(pl.col("users") >= min(BORROWED_USERS, min_users))
     wording = _usual_wording(counted, min_users)
     return kept.join(wording, on=["cluster_id", "key"], how="left").select(
@@ -162,11 +176,15 @@ def _choose(scored: pl.DataFrame) -> tuple[dict[str, Wording], set[str]]:
     }
     shown = {term.key: term for terms in own.values() for term in terms[:SUMMARY_TERMS]}
     public = pl.DataFrame({"key": list(shown)}, schema={"key": pl.String})
-    borrowed = _by_cluster(best.filter(~pl.col("own") & strong).join(public, on="key", how="semi", maintain_order="left"))
+    borrowed = _by_cluster(
+        best.filter(~pl.col("own") & strong).join(public, on="key", how="semi", maintain_order="left")
+    )
     weak = _by_cluster(best.filter(pl.col("own") & ~strong))
     chosen = {}
     for cluster in {**own, **borrowed, **weak}:
-        terms = _without_repeats([*own.get(cluster, []), *(shown[term.key] for term in borrowed.get(cluster, []))])
+        terms = _without_repeats(
+            [*own.get(cluster, []), *(shown[term.key] for term in borrowed.get(cluster, []))]
+        )
         chosen[cluster] = Wording(terms, _without_repeats([*terms, *weak.get(cluster, [])])[len(terms) :])
     return chosen, {term.text for term in shown.values()}
 
@@ -199,7 +217,9 @@ def _merged(terms: list[Term], phrases: Sequence[Term]) -> list[Term]:
     for term in terms:
         for place, earlier in enumerate(result):
             pair = (f"{earlier.key} {term.key}", f"{term.key} {earlier.key}")
-            joint = max((by_key[key] for key in pair if key in by_key), key=lambda found: found.users, default=None)
+            joint = max(
+                (by_key[key] for key in pair if key in by_key), key=lambda found: found.users, default=None
+            )
             if joint is not None and joint.users >= MERGED * min(earlier.users, term.users):
                 result[place] = joint
                 break
@@ -220,13 +240,17 @@ def _overlap(left: str, right: str) -> bool:
 
 def _main_languages(members: pl.DataFrame, places: pl.DataFrame, min_users: int) -> dict[str, str]:
     """Language that most conversations of a cluster are in, where at least `min_users` of its users write it."""
-    rows = places.with_columns(members["language"].gather(places["row"]), members["user_key"].gather(places["row"]))
+    rows = places.with_columns(
+        members["language"].gather(places["row"]), members["user_key"].gather(places["row"])
+    )
     counted = rows.group_by("cluster_id", "language").agg(n=pl.len(), users=pl.col("user_key").n_unique())
     share = pl.col("n") / pl.col("n").sum().over("cluster_id")
     main = counted.with_columns(share=share).filter(
         (pl.col("share") >= MAIN_LANGUAGE) & (pl.col("users") >= min_users) & (pl.col("language") != "und")
     )
-    return {cluster: language_name(code) for cluster, code in main.select("cluster_id", "language").iter_rows()}
+    return {
+        cluster: language_name(code) for cluster, code in main.select("cluster_id", "language").iter_rows()
+    }
 
 
 def _options(wording: Wording, language: str | None, theme: str | None) -> list[str]:

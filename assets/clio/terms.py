@@ -70,7 +70,9 @@ def read_terms(frame: pl.DataFrame, min_users: int) -> Terms:
     )
     found = pl.concat(list(_slices(frame))).with_columns(pl.col("text", "key").cast(pl.Categorical))
     counted = found.join(rows, on="row").group_by("text", "key").agg(users=pl.col("user").n_unique())
-    vocabulary = counted.filter(pl.col("users") >= min_users).with_columns(pl.col("text", "key").cast(pl.String))
+    vocabulary = counted.filter(pl.col("users") >= min_users).with_columns(
+        pl.col("text", "key").cast(pl.String)
+    )
     vocabulary = vocabulary.sort("text", "key").with_row_index("term")
     codes = vocabulary.select("term", pl.col("text", "key").cast(pl.Categorical))
     uses = found.join(codes, on=["text", "key"]).select("row", "term")
@@ -97,21 +99,22 @@ def _pieces(part: pl.DataFrame, first: int) -> pl.DataFrame:
     """`row`, `language`, `piece`: words, runs of unspaced script and punctuation, in reading order."""
     request = pl.when(pl.col("request").fill_null("") == "").then("task").otherwise("request").fill_null("")
     text = strip_markup(request).str.normalize("NFKC").str.replace_all(r"\p{Cf}", "").str.to_lowercase()
-    return (
-        part.select(
-            row=pl.int_range(first, first + pl.len(), dtype=pl.UInt32),
-            language="language",
-            piece=text.str.extract_all(_PIECE),
-        )
-        .explode("piece", empty_as_null=False)
-    )
+    return part.select(
+        row=pl.int_range(first, first + pl.len(), dtype=pl.UInt32),
+        language="language",
+        piece=text.str.extract_all(_PIECE),
+    ).explode("piece", empty_as_null=False)
 
 
 def _words(pieces: pl.DataFrame, everywhere: pl.Series) -> pl.DataFrame:
     """Pieces with `token`, the word without elision or possessive, and `kind`: term, filler (function word), break."""
     listed = stopwords().rename({"token": "piece"}).with_columns(listed=True)
     bare = pl.col("piece").str.replace(r"['’]s?$", "")
-    elided = pl.when(pl.col("language").is_in(ELIDING)).then(bare.str.replace(r"^\p{L}{1,2}['’]", "")).otherwise(bare)
+    elided = (
+        pl.when(pl.col("language").is_in(ELIDING))
+        .then(bare.str.replace(r"^\p{L}{1,2}['’]", ""))
+        .otherwise(bare)
+    )
     joined = pieces.join(listed, on=["language", "piece"], how="left", maintain_order="left")
     joined = joined.with_columns(token=elided)
     common = everywhere.implode()
@@ -181,7 +184,9 @@ def _runs(pieces: pl.DataFrame) -> pl.DataFrame:
 def _grams(runs: pl.DataFrame, size: int) -> pl.DataFrame:
     """Every stretch of `size` characters that does not tear a character from its marks."""
     length = pl.col("piece").str.len_chars().cast(pl.Int64)
-    starts = runs.with_columns(start=pl.int_ranges(0, length - size + 1)).explode("start", empty_as_null=False)
+    starts = runs.with_columns(start=pl.int_ranges(0, length - size + 1)).explode(
+        "start", empty_as_null=False
+    )
     cut = starts.select(
         "row",
         text=pl.col("piece").str.slice("start", size),

@@ -27,7 +27,7 @@ def embed_facet(
 
     In: conversation_id and the facet's column. Out: conversation_id, embedding (float32, unit length), facet, embedder.
     """
-    for start in range(0, texts.height, rows):
+    for start in range(0, max(texts.height, 1), rows):
         part = texts.slice(start, rows)
 
         def advance(done: int, *_: object, start: int = start) -> None:
@@ -51,7 +51,7 @@ def score_in_slices(
     facets: pl.LazyFrame, embeddings: pl.LazyFrame, total: int, rows: int, on_progress: Callable[[int], None]
 ) -> Iterator[pl.DataFrame]:
     """Concern scores of a batch; facets and embeddings hold the same conversations in the same order."""
-    for start in range(0, total, rows):
+    for start in range(0, max(total, 1), rows):
         part = facets.slice(start, rows).collect()
         vectors = embeddings.slice(start, rows).collect()
         if not part["conversation_id"].equals(vectors["conversation_id"]):

@@ -62,6 +62,7 @@ def conversations(step: Step) -> Result:
         {QUARANTINE.name: reading.quarantine, CONVERSATIONS.name: reading.conversations},
         rows_in=reading.rows_in,
         metadata=_reading_metadata(batch, reading),
+        keep_when_refused=[QUARANTINE.name],
     )
 
 
@@ -134,7 +135,7 @@ def redacted_conversations(step: Step, conversations: pl.LazyFrame) -> Result:
 
 def slices(step: Step, frame: pl.LazyFrame, total: int) -> Iterator[pl.DataFrame]:
     """The rows of a frame in collected slices, so that memory does not grow with the batch."""
-    for start in range(0, total, SLICE):
+    for start in range(0, max(total, 1), SLICE):
         yield frame.slice(start, SLICE).collect()
         step.report(min(start + SLICE, total), total)
 

@@ -25,6 +25,17 @@ from schemas.catalogue import (
     Table,
 )
 
+JOURNAL = {
+    "run_id": pl.String,
+    "stage": pl.String,
+    "batch": pl.String,
+    "rows_in": pl.UInt64,
+    "rows_out": pl.UInt64,
+    "seconds": pl.Float64,
+    "finished_at": pl.String,
+    "code_version": pl.String,
+    "peak_memory_mb": pl.Float64,
+}
 RELEASED = [CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, PRIVACY_REPORT]
 
 
@@ -38,12 +49,14 @@ def run_log(
 ) -> Result:
     """Publishes what ran so far: each finished step with its rows, seconds and code version."""
     del clusters, cluster_cells, language_contrasts, privacy_report  # an order, not data
-    log = pl.read_ndjson(step.lake.journal).select(
+    ordinals = {batch.key: f"batch {batch.ordinal}" for batch in step.home.batches()}
+    log = pl.DataFrame(step.lake.finished_steps(), schema=JOURNAL).select(
         "run_id",
         "stage",
-        pl.col("batch").cast(pl.String),
-        pl.col("rows_in", "rows_out").cast(pl.UInt64),
-        pl.col("seconds").cast(pl.Float64),
+        pl.col("batch").replace_strict(ordinals, default=None, return_dtype=pl.String),
+        "rows_in",
+        "rows_out",
+        "seconds",
         pl.col("finished_at").str.to_datetime("%+", time_unit="us", time_zone="UTC"),
         "code_version",
         note=pl.format("peak memory {} MiB", pl.col("peak_memory_mb").round(0).cast(pl.Int64)),

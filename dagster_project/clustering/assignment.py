@@ -21,7 +21,9 @@ def assign(rows: Rows, centroids: Matrix, positions: NDArray[np.integer] | None 
     """Nearest centroid of each row (of those at `positions`): exact up to 4,096 centroids, indexed beyond."""
     import faiss
 
-    search = faiss.IndexFlatIP(centroids.shape[1]) if len(centroids) <= INDEXED_CLUSTERS else _index(centroids)
+    search = (
+        faiss.IndexFlatIP(centroids.shape[1]) if len(centroids) <= INDEXED_CLUSTERS else _index(centroids)
+    )
     if not search.ntotal:
         search.add(np.ascontiguousarray(centroids))
     found = np.empty(len(rows) if positions is None else len(positions), dtype=np.int32)

@@ -25,7 +25,9 @@ def fit_clusters_on_gpu(
     try:
         from cuml.cluster import KMeans  # type: ignore[import-not-found]
     except ImportError:
-        raise ObservatoryError("clustering on a GPU needs the extra: pip install 'lm-observatory[gpu]'") from None
+        raise ObservatoryError(
+            "clustering on a GPU needs the extra: pip install 'lm-observatory[gpu]'"
+        ) from None
     rows = Rows.of(vectors)
     if len(rows) == 0:
         raise ObservatoryError("there is nothing to cluster; add conversations first")

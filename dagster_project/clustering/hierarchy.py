@@ -25,7 +25,7 @@ SLACK = 0.1
 RUNS = 100
 PASSES = 20
 LARGEST_CONSENSUS = 1_500
-# A previous tree is kept until this share of its clusters is new, or a level is this far from its wanted size.
+# A previous tree is kept until this share of its clusters is new, or a level between is this far from its size.
 MOST_NEW = 0.1
 DRIFT = 0.25
 
@@ -87,7 +87,8 @@ def extend_hierarchy(known: Sequence[Labels], centroids: Matrix, top: int) -> Hi
         return None
     new = known[0] < 0
     counts = [len(np.unique(level[level >= 0])) for level in known]
-    if new.mean() > MOST_NEW or any(abs(count - size) > DRIFT * size for count, size in zip(counts, sizes[1:], strict=True)):
+    drifted = [abs(count - size) > DRIFT * size for count, size in zip(counts, sizes[1:], strict=True)]
+    if new.mean() > MOST_NEW or any(drifted) or counts[-1] != sizes[-1]:
         return None
     nodes, first = np.unique(known[0][~new], return_index=True)
     means = unit(np.stack([centroids[known[0] == node].sum(axis=0) for node in nodes]))

@@ -115,7 +115,9 @@ def _first_centroids(rows: Rows, k: int, random: np.random.Generator) -> tuple[L
     found: list[Matrix] = []
     offset = 0
     for group, sample, leaves in zip(groups, samples, cut_together(trees, weights, k), strict=True):
-        local = Rows(rows.take(sample), np.ones(len(sample), np.float32)).centroids(leaves, int(leaves.max()) + 1)
+        local = Rows(rows.take(sample), np.ones(len(sample), np.float32)).centroids(
+            leaves, int(leaves.max()) + 1
+        )
         labels[group] = assign(rows, local, group) + offset
         found.append(local)
         offset += len(local)

@@ -34,8 +34,12 @@ class Rows:
             lengths = np.linalg.norm(block, axis=1)
             bad = int((~np.isfinite(lengths)).sum())
             if bad:
-                raise ObservatoryError(f"{bad} or more embeddings are not finite; materialise the embeddings again")
-            scale[start : start + BLOCK] = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+                raise ObservatoryError(
+                    f"{bad} or more embeddings are not finite; materialise the embeddings again"
+                )
+            scale[start : start + BLOCK] = np.divide(
+                1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0
+            )
         return cls(vectors, scale)
 
     def __len__(self) -> int:
@@ -46,7 +50,9 @@ class Rows:
         """The rows at `positions`, of length 1."""
         return np.asarray(self.vectors[positions], dtype=np.float32) * self.scale[positions, None]
 
-    def blocks(self, positions: NDArray[np.integer] | None = None) -> Iterator[tuple[NDArray[np.integer], Matrix]]:
+    def blocks(
+        self, positions: NDArray[np.integer] | None = None
+    ) -> Iterator[tuple[NDArray[np.integer], Matrix]]:
         """Positions and rows, some thousand at a time."""
         chosen = np.arange(len(self)) if positions is None else positions
         for start in range(0, len(chosen), BLOCK):

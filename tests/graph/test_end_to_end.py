@@ -23,7 +23,9 @@ CONVERSATIONS = 1500
 
 def observatory(*arguments: object, folder: Path, fails: bool = False) -> str:
     """Run the command line as a user does, and return what it printed."""
-    environment = {name: value for name, value in os.environ.items() if name not in ("OBSERVATORY_HOME", "DAGSTER_HOME")}
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("OBSERVATORY_HOME", "DAGSTER_HOME")
+    }
     result = subprocess.run(
         [sys.executable, "-m", "dagster_project", *map(str, arguments)],
         cwd=folder,
@@ -39,7 +41,9 @@ def observatory(*arguments: object, folder: Path, fails: bool = False) -> str:
 def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A folder with a sample and a home that has run on it, and what the run printed."""
     folder = tmp_path_factory.mktemp("user")
-    observatory("sample", "--conversations", CONVERSATIONS, "--seed", 5, "--out", "sample.jsonl", folder=folder)
+    observatory(
+        "sample", "--conversations", CONVERSATIONS, "--seed", 5, "--out", "sample.jsonl", folder=folder
+    )
     printed = observatory("run", "sample.jsonl", "--canaries", "sample.canaries.txt", folder=folder)
     return folder, printed
 
@@ -56,7 +60,9 @@ def test_the_summary_shows_clusters_what_is_withheld_and_what_to_do_next(ran: tu
 def test_every_conversation_is_in_the_picture(ran: tuple[Path, str]) -> None:
     folder, _ = ran
     home = Home(folder / "observatory-home")
-    total = warehouse.query(home.warehouse, "SELECT sum(conversations) FROM clusters WHERE parent_id IS NULL").item()
+    total = warehouse.query(
+        home.warehouse, "SELECT sum(conversations) FROM clusters WHERE parent_id IS NULL"
+    ).item()
     unnamed = CONVERSATIONS - total
     assert 0 <= unnamed < 0.2 * CONVERSATIONS
 
@@ -68,7 +74,9 @@ def test_the_sql_command_answers_in_three_formats(ran: tuple[Path, str]) -> None
     assert len(rows) == 3 and all(row["users"] >= 10 for row in rows)
     assert observatory("sql", statement, "--output", "csv", folder=folder).splitlines()[0] == "name,users"
     assert rows[0]["name"][:20] in observatory("sql", statement, folder=folder)
-    assert "observatory:" in observatory("sql", "SELECT * FROM read_text('/etc/passwd')", folder=folder, fails=True)
+    assert "observatory:" in observatory(
+        "sql", "SELECT * FROM read_text('/etc/passwd')", folder=folder, fails=True
+    )
 
 
 def test_a_second_run_does_nothing(ran: tuple[Path, str]) -> None:
@@ -84,7 +92,9 @@ def test_no_canary_is_outside_the_restricted_zone(ran: tuple[Path, str]) -> None
     home = Home(folder / "observatory-home")
     canaries = home.read_canaries()
     assert len(canaries) >= 20
-    outside = [path for path in home.root.rglob("*") if path.is_file() and home.restricted not in path.parents]
+    outside = [
+        path for path in home.root.rglob("*") if path.is_file() and home.restricted not in path.parents
+    ]
     assert home.warehouse in outside and event_logs(home)
     assert leaks.scan_canaries([*outside, leaks.NamedText("terminal", printed)], canaries) == []
 
@@ -99,7 +109,10 @@ def test_no_user_id_is_outside_the_input(ran: tuple[Path, str]) -> None:
     folder, _ = ran
     users = {json.loads(line)["user"] for line in (folder / "sample.jsonl").read_text("utf-8").splitlines()}
     home = Home(folder / "observatory-home")
-    assert leaks.scan_canaries([path for path in home.root.rglob("*") if path.is_file()], sorted(users)[:50]) == []
+    assert (
+        leaks.scan_canaries([path for path in home.root.rglob("*") if path.is_file()], sorted(users)[:50])
+        == []
+    )
 
 
 def test_every_file_is_private(ran: tuple[Path, str]) -> None:
@@ -125,13 +138,23 @@ def test_doctor_finds_nothing_wrong(ran: tuple[Path, str]) -> None:
 def test_the_log_of_runs_names_every_stage(ran: tuple[Path, str]) -> None:
     folder, _ = ran
     log = warehouse.query(folder / "observatory-home" / "observatory.duckdb", "SELECT * FROM run_log")
-    stages = {"conversations", "redacted_conversations", "facets", "embeddings", "concerns", "clustering", "release"}
+    stages = {
+        "conversations",
+        "redacted_conversations",
+        "facets",
+        "embeddings",
+        "concerns",
+        "clustering",
+        "release",
+    }
     assert stages <= set(log["stage"])
     assert log.filter(pl.col("stage") == "facets")["rows_out"].to_list() == [CONVERSATIONS]
 
 
 def test_input_without_users_is_refused_with_the_flag_to_give(tmp_path: Path) -> None:
-    (tmp_path / "anonymous.jsonl").write_text('{"messages": [{"role": "user", "content": "How do I bake bread?"}]}\n')
+    (tmp_path / "anonymous.jsonl").write_text(
+        '{"messages": [{"role": "user", "content": "How do I bake bread?"}]}\n'
+    )
     printed = observatory("run", "anonymous.jsonl", folder=tmp_path, fails=True)
     assert "--privacy-unit conversation" in printed
     assert "bread" not in printed

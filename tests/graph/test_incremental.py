@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +18,7 @@ Add = Callable[..., Home]
 
 
 def journal(home: Home) -> pl.DataFrame:
-    return pl.DataFrame([json.loads(line) for line in home.lake.journal.read_text().splitlines()])
+    return pl.DataFrame(home.lake.finished_steps(), infer_schema_length=None)
 
 
 def test_running_again_does_nothing(add: Add) -> None:
@@ -37,7 +36,13 @@ def test_one_more_file_is_the_only_one_read_and_embedded(add: Add) -> None:
     per_batch = ["conversations", "redacted_conversations", "facets", "embeddings", "concerns"]
     assert second["stage"].to_list()[:5] == per_batch
     assert second.filter(pl.col("batch").is_not_null())["rows_out"].to_list() == [60] * 5
-    assert set(second["stage"][5:]) == {"current_conversations", "clustering", "release", "run_log", "warehouse"}
+    assert set(second["stage"][5:]) == {
+        "current_conversations",
+        "clustering",
+        "release",
+        "run_log",
+        "warehouse",
+    }
 
 
 def test_the_materialisations_say_how_many_rows_were_computed(add: Add, home: Path) -> None:
@@ -51,15 +56,67 @@ def test_the_materialisations_say_how_many_rows_were_computed(add: Add, home: Pa
             assert rows == [60, 400]
 
 
-def test_an_export_that_repeats_old_conversations_adds_only_new_ones(add: Add, home: Path, tmp_path: Path) -> None:
+def test_an_export_that_repeats_old_conversations_adds_only_new_ones(
+    add: Add, home: Path, tmp_path: Path
+) -> None:
     add(count=300)
-    longer = (tmp_path / "first.jsonl").read_text() + write_conversations(tmp_path / "x", 40, seed=1).read_text()
+    longer = (tmp_path / "first.jsonl").read_text() + write_conversations(
+        tmp_path / "x", 40, seed=1
+    ).read_text()
     (tmp_path / "longer.jsonl").write_text(longer)
     opened = Home(home)
     running.add_files(opened, [tmp_path / "longer.jsonl"], format_name=None, privacy_unit="user", mapping={})
     running.materialise(opened)
     assert journal(opened).filter(pl.col("stage") == "facets")["rows_out"].to_list() == [300, 40]
     assert opened.lake.scan("restricted", "current_conversations").collect().height == 340
+
+
+def test_the_same_rows_in_other_bytes_add_nothing(add: Add, home: Path, tmp_path: Path) -> None:
+    add()
+    (tmp_path / "again.jsonl").write_text((tmp_path / "first.jsonl").read_text() + "\n")
+    opened = Home(home)
+    running.add_files(opened, [tmp_path / "again.jsonl"], format_name=None, privacy_unit="user", mapping={})
+    running.materialise(opened)
+    assert journal(opened).filter(pl.col("stage") == "facets")["rows_out"].to_list() == [400, 0]
+    assert running.materialise(opened) == []
+
+
+def test_other_options_for_the_same_file_read_it_again(add: Add, home: Path, tmp_path: Path) -> None:
+    add()
+    opened = Home(home)
+    file = tmp_path / "first.jsonl"
+    running.add_files(opened, [file], format_name=None, privacy_unit="conversation", mapping={})
+    running.materialise(opened)
+    assert [batch.privacy_unit for batch in opened.batches()] == ["conversation"]
+    assert (
+        opened.lake.scan("restricted", "facets", opened.batches()[0].key).collect()["user_key"].n_unique()
+        == 400
+    )
+
+
+def test_damage_is_mended_by_the_next_run(add: Add, home: Path) -> None:
+    opened = add()
+    key = opened.batches()[0].key
+    file = next((home / "restricted" / "facets" / key).glob("*.parquet"))
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    (home / "restricted" / "concerns" / key / "manifest.json").write_text('{"rows": ')
+    with opened.lake.journal.open("a") as torn:
+        torn.write('\n{"stage": "fac')
+    assert running.materialise(Home(home))
+    assert running.materialise(Home(home)) == []
+
+
+def test_one_unreadable_file_does_not_stop_the_others(add: Add, home: Path, tmp_path: Path) -> None:
+    opened = add()
+    good = write_conversations(tmp_path / "good.jsonl", 30, seed=3)
+    bad = write_conversations(tmp_path / "bad.jsonl", 30, seed=4, bad_lines=30)
+    running.add_files(opened, [bad, good], format_name=None, privacy_unit="user", mapping={})
+    with pytest.raises(ObservatoryError, match="was not added"):
+        running.materialise(opened)
+    assert len(opened.batches()) == 2
+    assert opened.lake.scan("restricted", "current_conversations").collect().height == 430
 
 
 def test_unchanged_clusters_keep_their_ids_and_names(add: Add) -> None:

@@ -10,7 +10,9 @@ from benchmarks.recovery import measure
 
 
 @pytest.mark.slow
-def test_intents_and_domains_are_recovered(data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_intents_and_domains_are_recovered(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("OBSERVATORY_HOME", str(tmp_path / "home"))
     (figures,) = measure(data_dir / "clinc150", tmp_path, range(1))
     assert figures["requests"] == 4500

@@ -17,7 +17,9 @@ from dagster_project.clustering import kmeans as kmeans_module
 from dagster_project.errors import ObservatoryError
 
 
-def blobs(groups: int, each: int, dimension: int = 32, noise: float = 0.05, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def blobs(
+    groups: int, each: int, dimension: int = 32, noise: float = 0.05, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     """Unit vectors around `groups` directions, shuffled, and the group of each."""
     random = np.random.default_rng(seed)
     centres = random.standard_normal((groups, dimension))
@@ -132,7 +134,9 @@ def test_odd_inputs_give_defined_results(
     rows: int, dimension: int, k: int | None, distinct: int, zeros: int, seed: int
 ) -> None:
     random = np.random.default_rng(seed)
-    vectors = random.standard_normal((distinct, dimension)).astype(np.float32)[random.integers(0, distinct, rows)]
+    vectors = random.standard_normal((distinct, dimension)).astype(np.float32)[
+        random.integers(0, distinct, rows)
+    ]
     vectors[:zeros] = 0.0
     result = fit_clusters(vectors, k, seed=seed)
     count = len(result.centroids)

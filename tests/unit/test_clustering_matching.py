@@ -40,7 +40,11 @@ def test_shared_members_outweigh_a_centroid_that_moved() -> None:
 def test_another_embedder_keeps_ids_by_members() -> None:
     labels = np.repeat([0, 1, 2], 5)
     other = unit(np.eye(3, 7, dtype=np.float32))
-    assert match_identities(list("abc"), directions(3), other, Overlap.of(labels, 2 - labels)) == ["c", "b", "a"]
+    assert match_identities(list("abc"), directions(3), other, Overlap.of(labels, 2 - labels)) == [
+        "c",
+        "b",
+        "a",
+    ]
 
 
 def test_the_sum_decides_not_the_first_come() -> None:

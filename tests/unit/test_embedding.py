@@ -121,7 +121,10 @@ def test_distinct_texts_are_encoded_once_in_chunks(texts: list[str], chunk: int)
     def encode(part: list[str]) -> Iterator[tuple[list[int], np.ndarray]]:
         asked.extend(part)
         for position in reversed(range(len(part))):
-            yield [position], np.array([[len(part[position]) + 1.0, sum(map(ord, part[position]))]], np.float32)
+            yield (
+                [position],
+                np.array([[len(part[position]) + 1.0, sum(map(ord, part[position]))]], np.float32),
+            )
 
     previous, protocol_module.CHUNK = protocol_module.CHUNK, chunk
     try:
@@ -240,7 +243,9 @@ def test_passing_failures_are_retried_and_retry_after_is_honoured(serve: Callabl
 
 
 @pytest.mark.parametrize("code", [302, 400, 401, 404])
-def test_lasting_failures_are_not_retried_and_quote_nothing(serve: Callable[..., Endpoint], code: int) -> None:
+def test_lasting_failures_are_not_retried_and_quote_nothing(
+    serve: Callable[..., Endpoint], code: int
+) -> None:
     endpoint = serve(status(code, Location="http://127.0.0.1:9/elsewhere"))
     with pytest.raises(ObservatoryError) as caught:
         endpoint.embedder().encode(["private words"])
@@ -260,14 +265,22 @@ def rows(*entries: object) -> Answer:
         (rows({"index": 0, "embedding": [1, 2, 3]}), "malformed"),
         (rows({"index": 0, "embedding": [1, 2, 3]}, {"index": 0, "embedding": [1, 2, 3]}), "malformed"),
         (rows(*({"index": number, "embedding": [1, 2, 3]} for number in range(3))), "answered 3 of 2"),
-        (rows({"index": 0, "embedding": [1, 2]}, {"index": 1, "embedding": [1, 2]}), "2 dimensions instead of 3"),
-        (rows({"index": 0, "embedding": [1, 2, 3]}, {"index": 1, "embedding": [1, 2, None]}), "not finite|malformed"),
+        (
+            rows({"index": 0, "embedding": [1, 2]}, {"index": 1, "embedding": [1, 2]}),
+            "2 dimensions instead of 3",
+        ),
+        (
+            rows({"index": 0, "embedding": [1, 2, 3]}, {"index": 1, "embedding": [1, 2, None]}),
+            "not finite|malformed",
+        ),
         (rows({"index": 0, "embedding": "x"}, {"index": 1}), "malformed"),
         (lambda _: (200, {}, b"[]"), "malformed"),
         (lambda _: (200, {}, b'{"data": null}'), "malformed"),
     ],
 )
-def test_answers_that_do_not_fit_are_errors(serve: Callable[..., Endpoint], answer: Answer, message: str) -> None:
+def test_answers_that_do_not_fit_are_errors(
+    serve: Callable[..., Endpoint], answer: Answer, message: str
+) -> None:
     with pytest.raises(ObservatoryError, match=message):
         serve(answer).embedder().encode(["a", "b"])
 
@@ -313,7 +326,9 @@ def test_nobody_listening_is_a_clear_error() -> None:
         embedder.encode(["a"])
 
 
-@pytest.mark.parametrize("url", ["http://example.com/v1", "ftp://127.0.0.1/v1", "127.0.0.1/v1", "file:///etc/passwd"])
+@pytest.mark.parametrize(
+    "url", ["http://example.com/v1", "ftp://127.0.0.1/v1", "127.0.0.1/v1", "file:///etc/passwd"]
+)
 def test_only_https_or_this_machine(url: str) -> None:
     with pytest.raises(ObservatoryError, match="https"):
         OpenAICompatible(url, "toy").encode(["a"])
