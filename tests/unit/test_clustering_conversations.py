@@ -66,7 +66,13 @@ def test_frames_have_the_schemas_of_the_lake(facets: pl.DataFrame, first: Frames
 def test_clusters_are_the_topics_and_names_say_so(facets: pl.DataFrame) -> None:
     _, nodes, assignments = run(facets, clusters=8, top=8)
     joined = assignments.join(facets, on="conversation_id").join(nodes, on="cluster_id")
-    purity = joined.group_by("cluster_id", "topic").len().group_by("cluster_id").agg(pl.col("len").max())["len"].sum()
+    purity = (
+        joined.group_by("cluster_id", "topic")
+        .len()
+        .group_by("cluster_id")
+        .agg(pl.col("len").max())["len"]
+        .sum()
+    )
     assert purity > 0.95 * len(facets)
     for cluster, topic in joined.group_by("cluster_id").agg(pl.col("topic").mode().first()).iter_rows():
         name = nodes.filter(pl.col("cluster_id") == cluster)["name"].item()
@@ -95,7 +101,9 @@ def test_running_again_changes_nothing(facets: pl.DataFrame, first: Frames) -> N
 
 def test_one_percent_more_keeps_ids_names_and_parents(facets: pl.DataFrame) -> None:
     before = run(facets, clusters=8, top=3)
-    _, nodes, assignments = run(pl.concat([facets, conversations(12, seed=7)]), previous=before, clusters=8, top=3)
+    _, nodes, assignments = run(
+        pl.concat([facets, conversations(12, seed=7)]), previous=before, clusters=8, top=3
+    )
     assert set(nodes["cluster_id"]) == set(before[1]["cluster_id"])
     joined = nodes.join(before[1], on="cluster_id")
     assert (joined["parent_id"].fill_null("") == joined["parent_id_right"].fill_null("")).all()
@@ -108,7 +116,9 @@ def test_a_new_topic_is_born_with_a_new_id(facets: pl.DataFrame) -> None:
     known = [topic for topic in WORDS if topic != "guitar"]
     without = facets.filter(pl.col("topic") != "guitar")
     before = run(without, clusters=7)
-    after = run(pl.concat([without, conversations(150, seed=3, topics=["guitar"])]), previous=before, clusters=8)
+    after = run(
+        pl.concat([without, conversations(150, seed=3, topics=["guitar"])]), previous=before, clusters=8
+    )
     assert set(before[0]["cluster_id"]) < set(after[0]["cluster_id"])
     born = after[2].filter(~pl.col("cluster_id").is_in(before[0]["cluster_id"].implode()))
     assert born.height >= 145
@@ -120,7 +130,9 @@ def test_forgotten_conversations_leave_the_rest_in_place(facets: pl.DataFrame, f
     rest = facets.filter(pl.col("user_key") != facets["user_key"][0])
     _, nodes, assignments = run(rest, previous=first)
     assert set(nodes["cluster_id"]) == set(first[1]["cluster_id"])
-    assert not set(assignments["conversation_id"]) & set(facets["conversation_id"]) - set(rest["conversation_id"])
+    assert not set(assignments["conversation_id"]) & set(facets["conversation_id"]) - set(
+        rest["conversation_id"]
+    )
 
 
 def test_a_rebuilt_tree_keeps_ids_by_members(facets: pl.DataFrame, first: Frames) -> None:
