@@ -35,7 +35,8 @@ def evaluate(home: Path, instance: dg.DagsterInstance) -> dg.SensorResult:
 
 def test_a_settled_file_is_requested_once(home: Path, inbox: Path) -> None:
     settle(write_conversations(inbox / "a.jsonl", 20))
-    write_conversations(inbox / "still-copied.jsonl", 5)
+    growing = write_conversations(inbox / "still-copied.jsonl", 5)
+    os.utime(growing, (time.time() + 3600, time.time() + 3600))
     instance = dg.DagsterInstance.ephemeral()
     first = evaluate(home, instance)
     requests = list(first.run_requests or [])
