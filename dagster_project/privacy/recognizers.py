@@ -67,14 +67,19 @@ def _without_heavy_libraries() -> Iterator[None]:
                 del sys.modules[name]
 
 
+def _log_nothing(record: logging.LogRecord) -> bool:
+    """Presidio logs matched text on some failures. A filter outlives `logging.config`, which resets `disabled`."""
+    return False
+
+
 @cache
 def build_analyzer() -> AnalyzerEngine:
     """The analyser with every recogniser of this project; built once per process, shared by all callers."""
+    for name in ("presidio-analyzer", "decision_process"):
+        logging.getLogger(name).addFilter(_log_nothing)
     with _without_heavy_libraries():
         from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
 
-    # Presidio logs matched text on some failures: nothing of it may reach a handler.
-    logging.getLogger("presidio-analyzer").disabled = True
     return AnalyzerEngine(
         registry=RecognizerRegistry(recognizers=list(_recognizers()), supported_languages=[LANGUAGE]),
         nlp_engine=_blank_engine(),
