@@ -99,7 +99,7 @@ def concerns(step: Step, facets: pl.LazyFrame, embeddings: pl.LazyFrame) -> Resu
 @table_step(
     outputs=[CLUSTER_ASSIGNMENTS, CLUSTER_CENTROIDS, CLUSTER_NODES],
     inputs=[CURRENT_CONVERSATIONS, FACETS, EMBEDDINGS],
-    version="1",
+    version="2",
     group="clio",
     settings=("clusters", "top_clusters", "min_users", "seed"),
     kinds=("faiss", "polars", "parquet"),
@@ -145,7 +145,7 @@ def _previous_clustering(step: Step) -> tuple[pl.DataFrame, pl.DataFrame, pl.Dat
 @table_step(
     outputs=[CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, PRIVACY_REPORT],
     inputs=[CURRENT_CONVERSATIONS, FACETS, CONCERNS, CLUSTER_ASSIGNMENTS, CLUSTER_NODES, EMBEDDINGS],
-    version="1",
+    version="2",
     group="release",
     settings=("min_users", "min_conversations", "max_user_share", "unsafe_below_floor"),
     gates=RELEASE_GATES,
@@ -185,7 +185,7 @@ def release(
         ),
         reader=read["reader"][0],
         embedder=embedder,
-        namer="shared-terms-1",
+        namer="shared-terms-2",
     )
     shown = ["name", "users", "conversations", "share"]
     top = tables.clusters.filter(pl.col("parent_id").is_null()).sort("conversations", descending=True)

@@ -15,6 +15,7 @@ from itertools import count
 import polars as pl
 
 from assets.clio.languages import language_name
+from assets.clio.reader.lexicons import lead_in_words
 from assets.clio.terms import Terms, read_terms
 
 NAME_TERMS = 3
@@ -30,11 +31,12 @@ DISTINCTIVE, DISTINCTIVE_AMONG_FEW, FEW = 2.0, 1.4, 20
 MERGED = 0.3
 # Words of asking say little about what is asked: they stand in a name only where nothing else sets it apart.
 _ASKING = (
-    "anyone anything ask explain find get give go going good help know let like look looking make many much need new "
-    "now please question questions really should someone something sure take tell thing things think today try "
-    "trying use using want way work would"
+    "anyone anything ask best explain find get gets getting give go going good help helps idea ideas keep keeps kind "
+    "kinds know let like look looking lot lots make makes making many mean means much need needs new now people please "
+    "question questions really should someone something sure take taking tell thing things think time times tip tips "
+    "today try trying use used using want wanted way ways work working works would"
 )
-ASKING = frozenset(_ASKING.split())
+ASKING = lead_in_words().union(_ASKING.split())
 # A term borrowed from another cluster's summary must still be a habit here, not one conversation.
 BORROWED_USERS = 3
 # Part of a phrase's uses that one way of writing it needs, to be the way it is shown.
@@ -169,7 +171,8 @@ def _choose(scored: pl.DataFrame) -> tuple[dict[str, Wording], set[str]]:
     order = ["cluster_id", "score", "key"]
     best = scored.sort(order, descending=[False, True, False])
     phrases = _by_cluster(best.filter(pl.col("own") & pl.col("key").str.contains(" ")))
-    strong = pl.col("distinctive") & ~pl.col("key").is_in(list(ASKING))
+    asking = pl.col("key").str.split(" ").list.eval(pl.element().is_in(list(ASKING))).list.all()
+    strong = pl.col("distinctive") & ~asking
     own = {
         cluster: _merged(_without_repeats(terms), phrases.get(cluster, []))
         for cluster, terms in _by_cluster(best.filter(pl.col("own") & strong)).items()

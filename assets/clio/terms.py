@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from assets.clio.inflections import merge_inflections
 from assets.clio.reader.lexicons import stopwords
 from assets.clio.reader.text import strip_markup
 
@@ -42,7 +43,8 @@ class Terms:
     uses : row UInt32, term UInt32 (unique pairs)
     rows : row UInt32, user UInt32 (all unknown users are one)
     vocabulary : term UInt32, text String, key String, users UInt32
-        `key` is the phrase without a function word between its two words, `text` as it was written.
+        `key` is the phrase in its commonest forms, without a function word between its two words; `text` as it was
+        written, or the key itself for all ways of writing together.
     """
 
     uses: pl.DataFrame
@@ -63,12 +65,15 @@ def read_terms(frame: pl.DataFrame, min_users: int) -> Terms:
     """Terms of the requests (of the task where the request is empty) that at least `min_users` users share.
 
     In: user_key, language, request, task, one row per conversation. Rows are numbered in the frame's order.
+    The inflections of a word are one term, whose key is the form that most users write.
     """
     rows = frame.select(
         row=pl.int_range(pl.len(), dtype=pl.UInt32),
         user=pl.col("user_key").fill_null(UNKNOWN_USER).rank("dense").cast(pl.UInt32),
+        language="language",
     )
-    found = pl.concat(list(_slices(frame))).with_columns(pl.col("text", "key").cast(pl.Categorical))
+    found = merge_inflections(pl.concat(list(_slices(frame))), rows, min_users)
+    found, rows = found.with_columns(pl.col("text", "key").cast(pl.Categorical)), rows.drop("language")
     counted = found.join(rows, on="row").group_by("text", "key").agg(users=pl.col("user").n_unique())
     vocabulary = counted.filter(pl.col("users") >= min_users).with_columns(
         pl.col("text", "key").cast(pl.String)

@@ -63,6 +63,27 @@ MONEY = ["what is the exchange rate for dollars", "tell me the exchange rate of 
 FOOD = ["find a recipe for tomato soup", "a recipe with beans and rice", "tomato soup without salt"] * 6
 
 
+def test_inflections_of_a_word_are_one_term_and_reach_the_threshold_together() -> None:
+    frame = requests("exercise daily", "exercises daily", "an exercise", "some exercises", "the exercise")
+    shared = dict(shared_terms(frame, 3).iter_rows())
+    assert shared["exercise"] == 5 and "exercises" not in shared
+    assert "exercise" not in terms_of(frame, 4), "nobody's rare form is shown: three wrote it, not four"
+    assert terms_of(requests("states", "state", "united states", "united states"), 2) >= {"united states"}
+
+
+def test_inflections_follow_the_language() -> None:
+    frame = requests("una receta fácil", "recetas fáciles", "receta rápida", language="es")
+    assert dict(shared_terms(frame, 2).iter_rows())["receta"] == 3
+    assert "レシピ" in terms_of(requests("レシピ", "レシピ", language="ja"), 2)
+
+
+def test_words_of_asking_do_not_make_a_name() -> None:
+    asked = ["помогите найти рецепт супа", "помогите посчитать налоги", "помогите выучить стихи"] * 8
+    found = names_of(name_nodes(members(a=asked, b=MONEY), tree({"a": None, "b": None}), min_users=9))
+    assert found["a"] == UNNAMED, "all share the asking and nothing else"
+    assert found["b"].startswith("Exchange rate")
+
+
 def test_terms_are_words_and_phrases_as_written() -> None:
     found = terms_of(requests("Please book a flight to New-York!", "Change my oil, change the tires"))
     assert {

@@ -49,6 +49,13 @@ def request_languages() -> tuple[str, ...]:
     return tuple(read_toml("requests.toml"))
 
 
+@lru_cache(maxsize=1)
+def lead_in_words() -> frozenset[str]:
+    """Words of the phrases that announce a request and say nothing of its content, in every language."""
+    texts = " ".join(entry["lead_in"] for entry in read_toml("requests.toml").values())
+    return frozenset(re.findall(r"[^\s|¿]+", texts))
+
+
 @lru_cache(maxsize=128)
 def opening_pattern(language: str, kinds: tuple[str, ...]) -> str:
     """Regular expression for the opening words of a request, lower case, anchored at the start.
