@@ -24,7 +24,7 @@ from dagster_project.checks import GateSpec, Outcome, schema_outcome
 from dagster_project.errors import ObservatoryError
 from dagster_project.home import Batch, Home
 from dagster_project.lake import WHOLE, Lake, StagedTable
-from dagster_project.memory import peak_megabytes, reset_peak
+from dagster_project.memory import peak_megabytes, release_freed, reset_peak
 from dagster_project.settings import Settings
 from schemas.catalogue import Table
 
@@ -215,6 +215,7 @@ def _compute(
         step = Step(spec.name, home, home.settings(), partition, context.run_id)
         with home.lake.writer():
             run = _Run(spec, step, home, started=time.monotonic())
+            release_freed()
             reset_peak()
             staged, result, outcomes = _guarded(run, lambda: run.stage(function, inputs, gates))
             yield from run.publish(staged, result, outcomes)

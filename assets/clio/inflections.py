@@ -14,17 +14,19 @@ from assets.clio.languages import language_name
 def merge_inflections(uses: pl.DataFrame, rows: pl.DataFrame, min_users: int) -> pl.DataFrame:
     """Give all inflections of a word one key: the form that most users write.
 
-    In: uses (row, text, key), unique; rows (row, user, language). Out: uses with the words of each key replaced by
-    their commonest form, and for every key one use per row whose text is the key itself. A form is replaced only by
-    one that at least `min_users` users write themselves.
+    In: uses (row, text, key; both Categorical), unique; rows (row, user, language). Out: uses with the words of each
+    key replaced by their commonest form, and for every key one use per row whose text is the key itself. A form is
+    replaced only by one that at least `min_users` users write themselves.
     """
     heads = _head_words(uses, rows, min_users)
-    keys = uses.select(pl.col("key").unique()).with_columns(word=pl.col("key").str.split(" "))
+    keys = uses.select(pl.col("key").unique().cast(pl.String)).with_columns(word=pl.col("key").str.split(" "))
     shared = keys.explode("word", empty_as_null=False).join(
         heads, on="word", how="left", maintain_order="left"
     )
-    heads_of_keys = shared.group_by("key", maintain_order=True).agg(
-        head=pl.coalesce("head", "word").str.join(" ")
+    heads_of_keys = (
+        shared.group_by("key", maintain_order=True)
+        .agg(head=pl.coalesce("head", "word").str.join(" "))
+        .with_columns(pl.all().cast(pl.Categorical))
     )
     merged = uses.join(heads_of_keys, on="key").select("row", "text", key="head")
     whole = merged.select("row", text="key", key="key")
@@ -33,10 +35,11 @@ def merge_inflections(uses: pl.DataFrame, rows: pl.DataFrame, min_users: int) ->
 
 def _head_words(uses: pl.DataFrame, rows: pl.DataFrame, min_users: int) -> pl.DataFrame:
     """`word`, `head`: the form under which a word's inflections are counted, for words that are not their own."""
-    single = uses.filter((pl.col("text") == pl.col("key")) & ~pl.col("text").str.contains(" "))
+    spaced = pl.col("text").cast(pl.String).str.contains(" ")
+    single = uses.filter((pl.col("text") == pl.col("key")) & ~spaced)
     forms = (
         single.join(rows, on="row")
-        .group_by(word="text")
+        .group_by(word=pl.col("text").cast(pl.String))
         .agg(users=pl.col("user").n_unique(), language=pl.col("language").mode().min())
     )
     stemmed = pl.concat([_stems(part) for part in forms.partition_by("language")] or [_stems(forms)])

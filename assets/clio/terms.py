@@ -73,7 +73,7 @@ def read_terms(frame: pl.DataFrame, min_users: int) -> Terms:
         language="language",
     )
     found = merge_inflections(pl.concat(list(_slices(frame))), rows, min_users)
-    found, rows = found.with_columns(pl.col("text", "key").cast(pl.Categorical)), rows.drop("language")
+    rows = rows.drop("language")
     counted = found.join(rows, on="row").group_by("text", "key").agg(users=pl.col("user").n_unique())
     vocabulary = counted.filter(pl.col("users") >= min_users).with_columns(
         pl.col("text", "key").cast(pl.String)
@@ -87,12 +87,12 @@ def read_terms(frame: pl.DataFrame, min_users: int) -> Terms:
 def _slices(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """`row`, `text`, `key` of every use, unique, a slice of the requests at a time."""
     everywhere = _stopwords_everywhere(frame["language"])
-    empty = pl.DataFrame(schema={"row": pl.UInt32, "text": pl.String, "key": pl.String})
-    yield empty
+    yield pl.DataFrame(schema={"row": pl.UInt32, "text": pl.Categorical, "key": pl.Categorical})
     for start in range(0, frame.height, SLICE):
         pieces = _pieces(frame.slice(start, SLICE), start)
         words = _words(pieces, everywhere)
-        yield pl.concat([_single(words), _phrases(words), _runs(pieces)]).unique()
+        found = pl.concat([_single(words), _phrases(words), _runs(pieces)])
+        yield found.with_columns(pl.col("text", "key").cast(pl.Categorical)).unique()
 
 
 def _stopwords_everywhere(languages: pl.Series) -> pl.Series:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dagster_project.errors import ObservatoryError
+from dagster_project.memory import release_freed
 
 Progress = Callable[[int, int], None]
 Vectors = NDArray[np.float32]
@@ -16,6 +17,7 @@ Vectors = NDArray[np.float32]
 # A model reads at most a few hundred tokens; tokenising a 50 MB message in full would be time for nothing.
 MAX_CHARACTERS = 16_384
 CHUNK = 16_384
+RELEASE_EVERY = 2_048
 
 
 class Embedder(Protocol):
@@ -56,7 +58,7 @@ def encode_distinct(
     """
     out = _destination(out, len(texts), dimension)
     first, repeats, source = _distinct(texts)
-    done = 0
+    done = released = 0
     for start in range(0, len(first), CHUNK):
         rows = first[start : start + CHUNK]
         chunk = [_encodable(texts[int(row)]) for row in rows]
@@ -65,6 +67,9 @@ def encode_distinct(
             done += len(positions)
             if progress is not None:
                 progress(done, len(texts))
+            if done - released >= RELEASE_EVERY:
+                release_freed()
+                released = done
     for start in range(0, len(repeats), CHUNK):
         out[repeats[start : start + CHUNK]] = out[source[start : start + CHUNK]]
     if progress is not None:
