@@ -51,6 +51,9 @@ class Settings(BaseModel):
     unsafe_below_floor: bool = Field(
         False, description="Allow thresholds under the floor of 5. For tests only."
     )
+    dp_epsilon: float | None = Field(
+        None, gt=0, description="Privacy budget of one release; unset means exact counts behind thresholds."
+    )
     max_quarantined_share: float = Field(
         0.05, ge=0, le=1, description="Share of bad lines that fails a batch."
     )
