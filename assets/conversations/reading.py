@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -107,7 +108,7 @@ def _member_blocks(source: Member) -> Iterator[bytes]:
                 yield block
     except EOFError:
         raise UnreadableError("truncated_file") from None
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError):
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, OSError, ValueError, RuntimeError):
         raise UnreadableError("bad_compression") from None
 
 

@@ -108,6 +108,15 @@ def test_an_archive_that_lies_about_sizes_gives_no_more_than_it_says(tmp_path: P
     assert quarantine["reason"].to_list() in (["truncated_file"], ["bad_compression"])
 
 
+def test_a_member_that_is_not_where_the_archive_says_is_one_fault(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "a.zip", {"conversations.json": [chatgpt(1, "a")]})
+    data = bytearray(path.read_bytes())
+    for place in (len(data) - 5, 7, 2**31):
+        struct.pack_into("<I", data, data.index(b"PK\x01\x02") + 42, place)
+        _, quarantine, counts = ingest(save(path, bytes(data)), "chatgpt")
+        assert (quarantine["reason"].to_list(), counts.rows_in) == (["bad_compression"], 1)
+
+
 def test_an_archive_cut_short_is_refused(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "a.zip", {"conversations.json": [chatgpt(1, "a")]})
     assert "not a readable zip archive" in refused(save(path, path.read_bytes()[:-30]))

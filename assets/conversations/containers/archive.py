@@ -6,6 +6,7 @@ Members are read in place, block by block: nothing is unpacked to disk, so a mem
 from __future__ import annotations
 
 import re
+import struct
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -86,7 +87,7 @@ def _account_in(value: Any) -> str | None:
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+    except (zipfile.BadZipFile, struct.error, OSError, ValueError, RuntimeError):
         raise ObservatoryError(
             f"{path.name} is not a readable zip archive (cut short or damaged); "
             "fetch it again, or unpack it and give the file inside"

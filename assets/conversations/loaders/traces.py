@@ -20,7 +20,7 @@ from schemas.conversations import Reason
 # Traces are held until the file ends or this is reached; then those not met for longest are finished.
 MAX_HELD_CHARACTERS = 32_000_000
 ROW_CHARACTERS = 200
-SAMPLED_ROWS = 2_000
+SAMPLED_ROWS = 1_000
 ROW = "row"
 
 
@@ -152,9 +152,7 @@ def _finish(identity: str | None, traces: list[Trace]) -> Iterator[Outcome]:
     rows = 0
     for trace in traces:
         yield from trace.faults
-        lost = (
-            None if trace.call else trace.faults[0].reason if trace.faults else None if told else trace.silent
-        )
+        lost = None if trace.call else _why_lost(trace, bool(told))
         if lost is not None:
             yield from (Fault(*place, lost) for place in trace.places)
         elif told:
@@ -163,6 +161,13 @@ def _finish(identity: str | None, traces: list[Trace]) -> Iterator[Outcome]:
             yield Skipped(len(trace.places))
     if told:
         yield _conversation(identity, told, rows)
+
+
+def _why_lost(trace: Trace, has_conversation: bool) -> Reason | None:
+    """Why the rows of a trace without a readable call are faults; None where nothing in them is missed."""
+    if trace.faults:
+        return trace.faults[0].reason
+    return None if has_conversation else trace.silent
 
 
 def _conversation(identity: str | None, told: list[Trace], rows: int) -> Parsed:
