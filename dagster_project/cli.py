@@ -32,7 +32,10 @@ def main() -> None:
 @app.command()
 def run(
     files: Annotated[
-        list[Path], typer.Argument(help="Conversation files: JSONL, JSON, CSV, Parquet, text; .gz, .zst.")
+        list[Path],
+        typer.Argument(
+            help="Conversation files: JSONL, JSON, CSV, Parquet, text; .gz, .zst; zipped exports."
+        ),
     ],
     home: HomeOption = DEFAULT_HOME,
     format_name: Annotated[

@@ -22,6 +22,7 @@ Reason = Literal[
     "bad_parquet",
     "bad_compression",
     "broken_array",
+    "broken_thread",
     "lone_surrogate",
     "line_too_long",
     "missing_field",
@@ -39,6 +40,7 @@ REASONS: dict[Reason, str] = {
     "bad_parquet": "the row belongs to a row group that cannot be decoded",
     "bad_compression": "the compressed stream is damaged here; nothing after this place could be read",
     "broken_array": "the JSON array's structure is lost here; nothing after this place could be read",
+    "broken_thread": "the messages' parents run in a circle or lead to a message that is not there",
     "lone_surrogate": "a string holds half of a UTF-16 surrogate pair, which no text encoding can store",
     "line_too_long": "the row is longer than the limit of one row in memory",
     "missing_field": "the row lacks the field that its format keeps the conversation in",
@@ -118,7 +120,10 @@ class Conversation(pa.DataFrameModel):
 class Quarantine(pa.DataFrameModel):
     """Rows that could not be read: where they are and why, never what they hold."""
 
-    file: str = pa.Field(str_matches=r"^[^/]+$", description="Base name of the file.")
+    file: str = pa.Field(
+        str_matches=r"^[^/]+$",
+        description="Base name of the file; in an archive, followed by a colon and that of the file inside.",
+    )
     byte_offset: int = pa.Field(
         ge=-1,
         description="Where the row starts, in the decompressed file; -1 where a format has no such place.",

@@ -57,7 +57,7 @@ def ingest(
         # Ids may repeat until duplicates are resolved, so uniqueness is not asked for here.
         Conversation.validate(conversations.unique("conversation_id", maintain_order=True), lazy=True)
         Quarantine.validate(quarantine, lazy=True)
-    assert counts.rows_in == counts.rows_ok + counts.rows_quarantined
+    assert counts.rows_in == counts.rows_ok + counts.rows_skipped + counts.rows_quarantined
     assert counts.rows_ok == counts.conversations + counts.rows_folded
     assert (counts.conversations, counts.rows_quarantined) == (conversations.height, quarantine.height)
     return conversations, quarantine, counts

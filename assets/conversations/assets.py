@@ -25,11 +25,15 @@ SLICE = 10_000
 
 
 def refuse_bad_batch(step: Step, staged: Mapping[str, StagedTable], result: Result) -> list[Outcome]:
-    """Refuse a batch of which more than the configured share of rows had to be quarantined."""
+    """Refuse a batch of which more than the configured share of rows had to be quarantined.
+
+    Rows that were skipped are no part of the whole: they hold no conversation, whatever state they are in.
+    """
     quarantined, rows_in = staged[QUARANTINE.name].rows, result.rows_in or 0
-    share = quarantined / rows_in if rows_in else 0.0
+    relevant = rows_in - result.metadata["rows_skipped"]
+    share = quarantined / relevant if relevant else 0.0
     limit = step.settings.max_quarantined_share
-    readable = rows_in - quarantined
+    readable = relevant - quarantined
     facts = {"rows_in": rows_in, "quarantined": quarantined, "share": round(share, 4), "limit": limit}
     return [Outcome(CONVERSATIONS.name, "quarantined_share", share <= limit and readable > 0, facts)]
 

@@ -75,10 +75,10 @@ def read_batch(
         CONVERSATIONS.zone, CONVERSATIONS.name, (tally.note(chunk) for chunk in chunks), batch.key
     )
     quarantine = pl.concat(tally.faults)
-    rows_in, rows_ok = tally.counts.rows_in, tally.counts.rows_ok
-    if rows_in != rows_ok + quarantine.height:
+    rows_in, rows_ok, skipped = tally.counts.rows_in, tally.counts.rows_ok, tally.counts.rows_skipped
+    if rows_in != rows_ok + skipped + quarantine.height:
         raise ObservatoryError(
-            f"{rows_in} rows were read but {rows_ok} kept and {quarantine.height} quarantined"
+            f"{rows_in} rows were read but {rows_ok} kept, {skipped} skipped and {quarantine.height} quarantined"
         )
     keep, dropped = _keep(pl.concat(tally.identities), known)
     if not keep.all():

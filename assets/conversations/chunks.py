@@ -44,14 +44,16 @@ QUARANTINE_COLUMNS = {"file": pl.String, "byte_offset": pl.Int64, "line": pl.Int
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What became of rows: rows_in = rows_ok + rows_quarantined, rows_ok = conversations + rows_folded."""
+    """What became of rows: rows_in = rows_ok + rows_skipped + rows_quarantined, rows_ok = conversations + rows_folded."""
 
     rows_in: int = 0
     rows_ok: int = 0
+    rows_skipped: int = 0
+    """Rows that by their format hold no conversation, and share none with a row that does (formats of traces)."""
     rows_quarantined: int = 0
     conversations: int = 0
     rows_folded: int = 0
-    """Rows that share a conversation with an earlier row (formats with one message per row)."""
+    """Rows that share a conversation with an earlier row (formats with one message or one call per row)."""
     truncated: int = 0
     nul_removed: int = 0
     """Conversations out of whose text NUL characters were taken."""
@@ -92,9 +94,10 @@ class _Columns:
     lengths: list[int] = field(default_factory=list)
     roles: list[str] = field(default_factory=list)
     contents: list[str] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[tuple[str, Fault]] = field(default_factory=list)
     characters: int = 0
     rows_ok: int = 0
+    rows_skipped: int = 0
     nul_removed: int = 0
 
 
@@ -111,7 +114,7 @@ class ChunkBuilder:
         chunk_rows: int,
         max_characters: int,
     ) -> None:
-        """`by_user` is False where every conversation counts as its own user."""
+        """`by_user` is False where every conversation counts as its own user; `file` names the source in faults."""
         self.file = file
         self.source = source
         self.by_user = by_user
@@ -131,7 +134,11 @@ class ChunkBuilder:
 
     def add_fault(self, fault: Fault) -> None:
         """Take a row that could not be read."""
-        self.columns.faults.append(fault)
+        self.columns.faults.append((self.file, fault))
+
+    def add_skipped(self, rows: int) -> None:
+        """Take rows that hold no conversation."""
+        self.columns.rows_skipped += rows
 
     def add(self, parsed: Parsed) -> None:
         """Take a conversation."""
@@ -139,7 +146,8 @@ class ChunkBuilder:
         try:
             roles, contents, digest = self._clean(parsed.roles, parsed.contents)
         except UnreadableError as error:
-            columns.faults += [Fault(parsed.byte_offset, parsed.line, error.reason)] * parsed.rows
+            fault = Fault(parsed.byte_offset, parsed.line, error.reason)
+            columns.faults += [(self.file, fault)] * parsed.rows
             return
         characters = sum(map(len, contents))
         too_long = characters > self.max_characters
@@ -196,8 +204,9 @@ class ChunkBuilder:
             },
         )
         counts = Counts(
-            rows_in=columns.rows_ok + len(columns.faults),
+            rows_in=columns.rows_ok + columns.rows_skipped + len(columns.faults),
             rows_ok=columns.rows_ok,
+            rows_skipped=columns.rows_skipped,
             rows_quarantined=len(columns.faults),
             conversations=len(ids),
             rows_folded=columns.rows_ok - len(ids),
@@ -206,11 +215,8 @@ class ChunkBuilder:
             times_unparsable=started.unparsable + updated.unparsable,
             times_absurd=started.absurd + updated.absurd,
         )
-        return IngestChunk(conversations, self._quarantine(columns.faults), counts)
-
-    def _quarantine(self, faults: list[Fault]) -> pl.DataFrame:
-        rows = [(self.file, *fault) for fault in faults]
-        return pl.DataFrame(rows, schema=QUARANTINE_COLUMNS, orient="row")
+        rows = [(file, *fault) for file, fault in columns.faults]
+        return IngestChunk(conversations, pl.DataFrame(rows, schema=QUARANTINE_COLUMNS, orient="row"), counts)
 
     def _user_keys(self, columns: _Columns, ids: list[str]) -> list[str | None]:
         if self.by_user:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Literal
 
 from assets.conversations.chunks import ChunkBuilder, Counts, IngestChunk
+from assets.conversations.containers.archive import read_account, sources
 from assets.conversations.containers.rows import read_rows
 from assets.conversations.duplicates import Resolved, drop_known, resolve_duplicates
-from assets.conversations.loaders.base import Fields, Parsed
-from assets.conversations.loaders.registry import SAMPLED_ROWS, choose_container, get_loader, sample_records
+from assets.conversations.loaders.base import Fields, Loader, Outcome, Parsed, Skipped
+from assets.conversations.loaders.registry import choose_container, get_loader
 from assets.conversations.reading import MAX_ROW_BYTES, Fault
 from dagster_project.errors import ObservatoryError
 
@@ -47,11 +48,13 @@ def probe(path: Path, format_name: str, mapping: Mapping[str, str] | None = None
     Raises ObservatoryError on an unknown format or mapped field, or where none of the rows has a mapped
     column.
     """
-    loader, fields = get_loader(format_name), Fields(mapping)
-    container = choose_container(path, loader)
+    loader, fields = get_loader(format_name), Fields(mapping, read_account(path))
     columns = loader.columns(fields)
-    _require_columns(path, fields, sample_records(path, container, columns))
-    rows = islice(read_rows(path, container, columns=columns), SAMPLED_ROWS)
+    every = chain.from_iterable(
+        read_rows(source, choose_container(source, loader), columns=columns) for source in sources(path)
+    )
+    rows = list(islice(every, loader.sampled_rows))
+    _require_columns(path, fields, list(loader.records(rows)))
     outcomes = list(loader.read(rows, fields))
     read = [outcome for outcome in outcomes if isinstance(outcome, Parsed)]
     return Probe(
@@ -59,7 +62,7 @@ def probe(path: Path, format_name: str, mapping: Mapping[str, str] | None = None
         any(parsed.user is not None for parsed in read),
         any(parsed.started is not None for parsed in read),
         len(read),
-        sum(parsed.rows for parsed in read) + len(outcomes) - len(read),
+        sum(1 if isinstance(outcome, Fault) else outcome.rows for outcome in outcomes),
     )
 
 
@@ -87,16 +90,14 @@ def ingest_file(
 ) -> Iterator[IngestChunk]:
     """Read a file as chunks of conversations and faults; at least one chunk, which may be empty.
 
-    Every row of the file is in exactly one conversation or one fault: rows_in = rows_ok + rows_quarantined
-    holds for the sum of the counts. `pseudonymise` maps a raw user id (or, where every conversation counts as
+    Every row of the file is in exactly one conversation or one fault, or skipped since its format says that it
+    holds none: rows_in = rows_ok + rows_skipped + rows_quarantined holds for the sum of the counts. Of an archive,
+    every file of conversations is read, and faults name it. `pseudonymise` maps a raw user id (or, where every conversation counts as
     its own user, its prefixed id) to a user key. `progress` is told the number of rows read so far, after
     each chunk. Ids may repeat: see `resolve_duplicates`. Raises ObservatoryError where the file as a whole
     cannot be read as this format.
     """
-    loader, fields = get_loader(format_name), Fields(mapping)
-    rows = read_rows(
-        path, choose_container(path, loader), columns=loader.columns(fields), max_bytes=max_row_bytes
-    )
+    loader, fields = get_loader(format_name), Fields(mapping, read_account(path))
     builder = ChunkBuilder(
         path.name,
         loader.name,
@@ -106,9 +107,11 @@ def ingest_file(
         max_characters=max_characters,
     )
     done, empty = 0, True
-    for outcome in loader.read(rows, fields):
+    for outcome in _outcomes(path, loader, fields, builder, max_row_bytes):
         if isinstance(outcome, Fault):
             builder.add_fault(outcome)
+        elif isinstance(outcome, Skipped):
+            builder.add_skipped(outcome.rows)
         else:
             builder.add(outcome)
         if builder.is_full:
@@ -122,3 +125,14 @@ def ingest_file(
         if progress:
             progress(done + chunk.counts.rows_in)
         yield chunk
+
+
+def _outcomes(
+    path: Path, loader: Loader, fields: Fields, builder: ChunkBuilder, max_bytes: int
+) -> Iterator[Outcome]:
+    """What the loader makes of each source of a file, the builder told which one is at hand."""
+    columns = loader.columns(fields)
+    for source in sources(path):
+        builder.file = source.name
+        container = choose_container(source, loader)
+        yield from loader.read(read_rows(source, container, columns=columns, max_bytes=max_bytes), fields)

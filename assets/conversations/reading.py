@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import lzma
+import struct
+import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,6 +56,21 @@ class Row(NamedTuple):
     value: Any
 
 
+class Member(NamedTuple):
+    """One file inside a zip archive, read in place; its name in quarantine is archive and base name."""
+
+    archive: Path
+    member: str
+
+    @property
+    def name(self) -> str:
+        """Base names of archive and member."""
+        return f"{self.archive.name}:{self.member.rpartition('/')[2]}"
+
+
+Source = Path | Member
+
+
 class UnreadableError(Exception):
     """A row, or the rest of a stream, cannot be read. Carries a reason code and nothing of the content."""
 
@@ -62,12 +80,15 @@ class UnreadableError(Exception):
         self.reason: Reason = reason
 
 
-def read_blocks(path: Path) -> Iterator[bytes]:
-    """Decompressed blocks of a plain, gzip or zstd file, told apart by their first bytes.
+def read_blocks(source: Source) -> Iterator[bytes]:
+    """Decompressed blocks of a member of an archive, or of a plain, gzip or zstd file, told by its first bytes.
 
     Raises UnreadableError after the last readable block where a compressed file is cut short or damaged.
     """
-    with path.open("rb") as file:
+    if isinstance(source, Member):
+        yield from _member_blocks(source)
+        return
+    with source.open("rb") as file:
         magic = file.read(4)
         file.seek(0)
         if magic.startswith(GZIP_MAGIC):
@@ -77,6 +98,18 @@ def read_blocks(path: Path) -> Iterator[bytes]:
         else:
             while block := file.read(BLOCK_BYTES):
                 yield block
+
+
+def _member_blocks(source: Member) -> Iterator[bytes]:
+    """Blocks of a member: never more bytes than its archive says it has, and with its checksum verified."""
+    try:
+        with zipfile.ZipFile(source.archive) as archive, archive.open(source.member) as file:
+            while block := file.read(BLOCK_BYTES):
+                yield block
+    except EOFError:
+        raise UnreadableError("truncated_file") from None
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, OSError, ValueError, RuntimeError):
+        raise UnreadableError("bad_compression") from None
 
 
 def _gzip_blocks(file: BinaryIO) -> Iterator[bytes]:
@@ -109,7 +142,7 @@ def _zstd_blocks(file: BinaryIO) -> Iterator[bytes]:
 
 
 def read_lines(
-    path: Path, max_bytes: int = MAX_ROW_BYTES, *, keep_blank: bool = False
+    source: Source, max_bytes: int = MAX_ROW_BYTES, *, keep_blank: bool = False
 ) -> Iterator[Line | Fault]:
     """Lines of a file, each with its place; blank ones only where asked.
 
@@ -119,7 +152,7 @@ def read_lines(
     parts: list[bytes] = []
     start, number, size = 0, 1, 0
     try:
-        for block in read_blocks(path):
+        for block in read_blocks(source):
             *complete, last = block.split(b"\n")
             for piece in complete:
                 size += len(piece)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -44,6 +45,23 @@ def parse_times(values: Sequence[Any]) -> Times:
     plausible = pl.col("iso").is_between(EARLIEST, LATEST, closed="left")
     counts = frame.select((pl.col("given") & pl.col("iso").is_null()).sum(), absurd=(~plausible).sum())
     return Times(frame.select(pl.when(plausible).then("iso")).to_series(), *counts.row(0))
+
+
+def as_instant(value: object) -> float:
+    """One raw time as seconds since 1970, by which rows are put in order; 0 where it cannot be read."""
+    number = float(value) if isinstance(value, str) and value.isdecimal() else _as_number(value)
+    if number is None:
+        return _iso_instant(_as_text(value) or "")
+    unit = next((unit for bound, unit in UNITS if abs(number) < bound), MICROSECONDS_PER_NANOSECOND)
+    return number * unit / 1e6 if math.isfinite(number) else 0.0
+
+
+def _iso_instant(text: str) -> float:
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
 
 
 def _parse_iso(texts: pl.Series) -> pl.Series:

@@ -6,9 +6,17 @@ import csv
 import io
 from collections import deque
 from collections.abc import Iterator
-from pathlib import Path
 
-from assets.conversations.reading import MAX_ROW_BYTES, Fault, Line, Row, UnreadableError, decode, read_lines
+from assets.conversations.reading import (
+    MAX_ROW_BYTES,
+    Fault,
+    Line,
+    Row,
+    Source,
+    UnreadableError,
+    decode,
+    read_lines,
+)
 from dagster_project.errors import ObservatoryError
 
 DELIMITERS = (",", "\t", ";", "|")
@@ -27,15 +35,15 @@ def _cells(text: str, delimiter: str) -> list[str]:
         return []
 
 
-def read_delimited(path: Path, max_bytes: int = MAX_ROW_BYTES) -> Iterator[Row | Fault]:
+def read_delimited(source: Source, max_bytes: int = MAX_ROW_BYTES) -> Iterator[Row | Fault]:
     """Records as dicts by header name; a quoted cell may span lines, and a record starts at its first.
 
     Raises ObservatoryError where the first line is no readable header.
     """
     # The csv module's limit of a cell is one setting for the process; rows are bounded here already.
     csv.field_size_limit(max(csv.field_size_limit(), max_bytes))
-    lines = _Pushback(read_lines(path, max_bytes, keep_blank=True))
-    delimiter, names = _read_header(path, lines)
+    lines = _Pushback(read_lines(source, max_bytes, keep_blank=True))
+    delimiter, names = _read_header(source, lines)
     while (item := lines.take()) is not None:
         if isinstance(item, Fault):
             yield item
@@ -43,7 +51,7 @@ def read_delimited(path: Path, max_bytes: int = MAX_ROW_BYTES) -> Iterator[Row |
             yield _read_record(item, lines, delimiter, names, max_bytes)
 
 
-def _read_header(path: Path, lines: _Pushback) -> tuple[str, list[str]]:
+def _read_header(source: Source, lines: _Pushback) -> tuple[str, list[str]]:
     first = lines.take()
     while isinstance(first, Line) and not first.data.strip():
         first = lines.take()
@@ -55,7 +63,7 @@ def _read_header(path: Path, lines: _Pushback) -> tuple[str, list[str]]:
     if any(names):
         return delimiter, names
     raise ObservatoryError(
-        f"the first line of {path.name} is no readable header; the column names have to be there"
+        f"the first line of {source.name} is no readable header; the column names have to be there"
     )
 
 

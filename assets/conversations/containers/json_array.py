@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from assets.conversations.reading import (
     BLOCK_BYTES,
@@ -18,6 +17,7 @@ from assets.conversations.reading import (
     MAX_ROW_BYTES,
     Fault,
     Row,
+    Source,
     UnreadableError,
     parse_json,
     read_blocks,
@@ -33,16 +33,16 @@ OPENING = re.compile(rb"\s*\[")
 FIRST_ELEMENT = re.compile(rb"\s*?(\n(?:[ \t]+\{|\{(?=[^\r\n])))")
 
 
-def read_array(path: Path, max_bytes: int = MAX_ROW_BYTES) -> Iterator[Row | Fault]:
+def read_array(source: Source, max_bytes: int = MAX_ROW_BYTES) -> Iterator[Row | Fault]:
     """Elements of the array in order, numbered from 1, with their place; what cannot be read as faults."""
-    return _ArrayScan(path, max_bytes).rows()
+    return _ArrayScan(source, max_bytes).rows()
 
 
 class _ArrayScan:
     """Where the scan stands: the element at hand begins `buffer`, which is at `base` in the file."""
 
-    def __init__(self, path: Path, max_bytes: int) -> None:
-        self.blocks = read_blocks(path)
+    def __init__(self, source: Source, max_bytes: int) -> None:
+        self.blocks = read_blocks(source)
         self.max_bytes = max_bytes
         self.buffer = bytearray()
         self.base = 0

@@ -15,6 +15,7 @@ from assets.conversations.reading import (
     MAX_ROW_BYTES,
     Fault,
     Row,
+    Source,
     UnreadableError,
     decode,
     parse_json,
@@ -23,7 +24,7 @@ from assets.conversations.reading import (
 )
 from dagster_project.errors import ObservatoryError
 
-Container = Literal["jsonl", "array", "csv", "lines", "parquet"]
+Container = Literal["jsonl", "array", "document", "csv", "lines", "parquet"]
 HEAD_BYTES = 1 << 16
 SAMPLED_LINES = 20
 ARRAY_START = re.compile(rb"\s*\[\s*(?:[{\]]|\Z)")
@@ -31,25 +32,44 @@ UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 def read_rows(
-    path: Path, container: Container, *, columns: frozenset[str] | None = None, max_bytes: int = MAX_ROW_BYTES
+    source: Source,
+    container: Container,
+    *,
+    columns: frozenset[str] | None = None,
+    max_bytes: int = MAX_ROW_BYTES,
 ) -> Iterator[Row | Fault]:
     """Rows of a file in order, unreadable ones as faults. `columns` limits what is decoded of Parquet."""
-    if container == "parquet":
-        return read_parquet(path, columns)
     if container == "array":
-        return read_array(path, max_bytes)
+        return read_array(source, max_bytes)
+    if container == "document":
+        return _read_document(source, max_bytes)
+    if isinstance(source, Path) and container == "parquet":
+        return read_parquet(source, columns)
     if container == "csv":
-        return read_delimited(path, max_bytes)
+        return read_delimited(source, max_bytes)
     parse = parse_json if container == "jsonl" else _plain
-    return _read_parsed_lines(path, parse, max_bytes)
+    return _read_parsed_lines(source, parse, max_bytes)
 
 
 def _plain(data: bytes) -> str:
     return decode(data).rstrip("\r")
 
 
-def _read_parsed_lines(path: Path, parse: Any, max_bytes: int) -> Iterator[Row | Fault]:
-    for item in read_lines(path, max_bytes):
+def _read_document(source: Source, max_bytes: int) -> Iterator[Row | Fault]:
+    """The one value that a file is, as its only row."""
+    data = bytearray()
+    try:
+        for block in read_blocks(source):
+            data += block
+            if len(data) > max_bytes:
+                raise UnreadableError("line_too_long")
+        yield Row(0, 1, parse_json(bytes(data).removeprefix(BYTE_ORDER_MARK)))
+    except UnreadableError as error:
+        yield Fault(0, 1, error.reason)
+
+
+def _read_parsed_lines(source: Source, parse: Any, max_bytes: int) -> Iterator[Row | Fault]:
+    for item in read_lines(source, max_bytes):
         if isinstance(item, Fault):
             yield item
             continue
@@ -62,11 +82,11 @@ def _read_parsed_lines(path: Path, parse: Any, max_bytes: int) -> Iterator[Row |
             yield Row(offset, line, value)
 
 
-def read_head(path: Path) -> bytes:
+def read_head(source: Source) -> bytes:
     """First bytes of a file, decompressed, without a byte order mark; what can be read of a damaged one."""
     head = b""
     try:
-        for block in read_blocks(path):
+        for block in read_blocks(source):
             head += block
             if len(head) >= HEAD_BYTES:
                 break
@@ -75,32 +95,31 @@ def read_head(path: Path) -> bytes:
     return head[:HEAD_BYTES].removeprefix(BYTE_ORDER_MARK)
 
 
-def tell_container(path: Path) -> Literal["jsonl", "array", "lines", "parquet"]:
+def tell_container(source: Source) -> Literal["jsonl", "array", "document", "lines", "parquet"]:
     """What a file is made of, from its content; `lines` is any text that is not JSON.
 
-    Raises ObservatoryError on what has to be converted first: zip archives, UTF-16, compressed Parquet.
+    A `document` is one JSON object over many lines. Raises ObservatoryError on what has to be converted first:
+    UTF-16, compressed Parquet.
     """
-    head = read_head(path)
-    if head.startswith(b"PAR1"):
-        with path.open("rb") as file:
+    head = read_head(source)
+    if head.startswith(b"PAR1") and isinstance(source, Path):
+        with source.open("rb") as file:
             if file.read(4) != b"PAR1":
-                raise ObservatoryError(f"{path.name} is a compressed Parquet file; decompress it first")
+                raise ObservatoryError(f"{source.name} is a compressed Parquet file; decompress it first")
         return "parquet"
-    if head.startswith(b"PK\x03\x04"):
-        raise ObservatoryError(f"{path.name} is a zip archive; unpack it and give the file inside")
     if head.startswith(UTF16_MARKS) and b"\x00" in head[:64]:
         raise ObservatoryError(
-            f"{path.name} is UTF-16; convert it, for example: iconv -f UTF-16 -t UTF-8 IN > OUT"
+            f"{source.name} is UTF-16; convert it, for example: iconv -f UTF-16 -t UTF-8 IN > OUT"
         )
     if ARRAY_START.match(head):
         return "array"
-    return "jsonl" if _has_json_objects(head) else "lines"
-
-
-def _has_json_objects(head: bytes) -> bool:
     lines = [line for line in head.split(b"\n")[:SAMPLED_LINES] if line and not line.isspace()]
-    # A row longer than the head cannot be parsed here; then its first byte has to do.
-    return any(map(_is_object, lines)) or head.lstrip().startswith((b'{"', b"{\n", b"{\r"))
+    if any(map(_is_object, lines)):
+        return "jsonl"
+    if head.lstrip().startswith((b"{\n", b"{\r")):
+        return "document"
+    # A row longer than the head cannot be parsed here; then its first bytes have to do.
+    return "jsonl" if head.lstrip().startswith(b'{"') else "lines"
 
 
 def _is_object(line: bytes) -> bool:

@@ -43,15 +43,27 @@ class Parsed(NamedTuple):
     rows: int = 1
 
 
+class Skipped(NamedTuple):
+    """Rows that by their format hold no conversation, such as the database calls of an application's trace."""
+
+    rows: int
+
+
+Outcome = Parsed | Fault | Skipped
+SAMPLED_ROWS = 50
+
+
 class Fields:
     """Where the fields around a conversation are: usual names, or the column that `--map FIELD=COLUMN` gives.
 
-    A mapped name may lead into nested objects with dots (`user=account.id`).
+    A mapped name may lead into nested objects with dots (`user=account.id`). `account` is the raw id of the one
+    person whose export the file is, where an archive says so.
     """
 
-    def __init__(self, mapping: Mapping[str, str] | None = None) -> None:
+    def __init__(self, mapping: Mapping[str, str] | None = None, account: str | None = None) -> None:
         """Take the mapping. Raises ObservatoryError where it maps a field that does not exist."""
         self.mapping = dict(mapping or {})
+        self.account = account
         unknown = sorted(set(self.mapping) - set(MAPPABLE))
         if unknown:
             raise ObservatoryError(
@@ -148,6 +160,8 @@ class Loader(Protocol):
     description: str
     plain: Plain
     """How to read text that is not JSON; None where the format has no such form."""
+    sampled_rows: int
+    """How many rows a look at a file takes: formats that join rows need more of them."""
 
     def columns(self, fields: Fields) -> frozenset[str] | None:
         """Top-level columns that are read, so that Parquet decodes no others; None means all."""
@@ -157,8 +171,12 @@ class Loader(Protocol):
         """Whether a record looks like this format."""
         ...
 
-    def read(self, rows: Iterable[Row | Fault], fields: Fields) -> Iterator[Parsed | Fault]:
-        """Conversations of a stream of rows, in order; each row ends up in one of them or in one fault."""
+    def records(self, rows: Iterable[Row | Fault]) -> Iterator[dict[str, Any]]:
+        """What mapped columns are looked up in, of every row that can be read."""
+        ...
+
+    def read(self, rows: Iterable[Row | Fault], fields: Fields) -> Iterator[Outcome]:
+        """Conversations of a stream of rows; each row is in one of them, in one fault, or skipped and counted."""
         ...
 
 
@@ -168,6 +186,7 @@ class RecordLoader:
     name: ClassVar[str]
     description: ClassVar[str]
     plain: Plain = None
+    sampled_rows: int = SAMPLED_ROWS
     content_columns: ClassVar[frozenset[str] | None] = None
 
     def columns(self, fields: Fields) -> frozenset[str] | None:
@@ -182,7 +201,11 @@ class RecordLoader:
         """The conversation of one record. Raises UnreadableError with the reason."""
         raise NotImplementedError
 
-    def read(self, rows: Iterable[Row | Fault], fields: Fields) -> Iterator[Parsed | Fault]:
+    def records(self, rows: Iterable[Row | Fault]) -> Iterator[dict[str, Any]]:
+        """The rows themselves."""
+        return readable_objects(rows)
+
+    def read(self, rows: Iterable[Row | Fault], fields: Fields) -> Iterator[Outcome]:
         """One conversation or one fault per row."""
         for row in rows:
             if isinstance(row, Fault):
@@ -202,3 +225,8 @@ def as_record(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise UnreadableError("wrong_type")
     return value
+
+
+def readable_objects(rows: Iterable[Row | Fault]) -> Iterator[dict[str, Any]]:
+    """The objects among rows."""
+    return (row.value for row in rows if isinstance(row, Row) and isinstance(row.value, dict))

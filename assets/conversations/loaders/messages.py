@@ -151,12 +151,13 @@ def _render_call(call: object) -> str:
         raise UnreadableError("wrong_type")
     name, arguments = function.get("name"), function.get("arguments")
     if not isinstance(arguments, str):
-        arguments = "" if arguments is None else _as_json(arguments)
+        arguments = "" if arguments is None else as_json(arguments)
     return f"[tool call] {name if isinstance(name, str) else 'unnamed'}({arguments})"
 
 
-def _as_json(value: object) -> str:
+def as_json(value: object) -> str:
+    """A value as compact JSON text. Raises UnreadableError."""
     try:
         return orjson.dumps(value, default=str).decode()
-    except orjson.JSONEncodeError:
+    except (orjson.JSONEncodeError, RecursionError):
         raise UnreadableError("wrong_type") from None

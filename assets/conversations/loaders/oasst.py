@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from assets.conversations.loaders.base import (
+    SAMPLED_ROWS,
     Fields,
     Parsed,
     Plain,
@@ -19,6 +20,7 @@ from assets.conversations.loaders.base import (
     as_metadata,
     as_name,
     as_record,
+    readable_objects,
 )
 from assets.conversations.loaders.messages import read_role, require_user
 from assets.conversations.reading import Fault, Row, UnreadableError
@@ -139,6 +141,7 @@ class OasstLoader:
     name = "oasst"
     description = "OpenAssistant messages, one per row: {message_id, parent_id, text, role, message_tree_id}"
     plain: Plain = None
+    sampled_rows: int = SAMPLED_ROWS
     max_held_messages = MAX_HELD_MESSAGES
 
     def columns(self, fields: Fields) -> frozenset[str] | None:
@@ -162,6 +165,10 @@ class OasstLoader:
             and "text" in record
             and ("parent_id" in record or "message_tree_id" in record)
         )
+
+    def records(self, rows: Iterable[Row | Fault]) -> Iterator[dict[str, Any]]:
+        """The messages."""
+        return readable_objects(rows)
 
     def read(self, rows: Iterable[Row | Fault], fields: Fields) -> Iterator[Parsed | Fault]:
         """One conversation per tree; trees not met for long are finished once too many messages are held."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from assets.conversations.loaders.base import Fields, Parsed, Plain, RecordLoader
+from assets.conversations.loaders.base import Fields, Outcome, Parsed, Plain, RecordLoader
 from assets.conversations.loaders.messages import read_messages, require_user
 from assets.conversations.reading import Fault, Row, UnreadableError, parse_json
 
@@ -22,7 +22,7 @@ class TextLoader(RecordLoader):
         """Whether there is a text; records of message trees have one too, with a role beside it."""
         return isinstance(record.get("text"), str) and "role" not in record and "message_id" not in record
 
-    def read(self, rows: Iterable[Row | Fault], fields: Fields) -> Iterator[Parsed | Fault]:
+    def read(self, rows: Iterable[Row | Fault], fields: Fields) -> Iterator[Outcome]:
         """One conversation or one fault per row."""
         named = (
             row._replace(value={"text": row.value})

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
+from assets.conversations.containers.archive import sources
 from assets.conversations.containers.delimited import split_header
 from assets.conversations.containers.rows import Container, read_head, read_rows, tell_container
 from assets.conversations.loaders.arena import LmsysLoader, WildChatLoader
-from assets.conversations.loaders.base import Loader
+from assets.conversations.loaders.base import SAMPLED_ROWS, Loader, readable_objects
+from assets.conversations.loaders.chatgpt import ChatGPTLoader
+from assets.conversations.loaders.claude_ai import ClaudeAiLoader
 from assets.conversations.loaders.hh_rlhf import HhRlhfLoader
+from assets.conversations.loaders.langfuse import LangfuseLoader
 from assets.conversations.loaders.oasst import OasstLoader, OasstTreeLoader
 from assets.conversations.loaders.openai import OpenAILoader
+from assets.conversations.loaders.openinference import OpenInferenceLoader
+from assets.conversations.loaders.otel_genai import OtelGenAiLoader
 from assets.conversations.loaders.plain import MappingLoader, TextLoader
 from assets.conversations.loaders.sharegpt import ShareGPTLoader
-from assets.conversations.reading import Row
+from assets.conversations.reading import Source
 from dagster_project.errors import ObservatoryError
-
-SAMPLED_ROWS = 50
 
 _LOADERS: dict[str, Loader] = {}
 
@@ -39,6 +42,11 @@ for _loader in (
     HhRlhfLoader(),
     OasstLoader(),
     OasstTreeLoader(),
+    ChatGPTLoader(),
+    ClaudeAiLoader(),
+    LangfuseLoader(),
+    OpenInferenceLoader(),
+    OtelGenAiLoader(),
     TextLoader(),
     MappingLoader(),
 ):
@@ -57,18 +65,18 @@ def get_loader(name: str) -> Loader:
     return _LOADERS[name]
 
 
-def choose_container(path: Path, loader: Loader) -> Container:
+def choose_container(source: Source, loader: Loader) -> Container:
     """How a file's rows are cut for a loader; what is no JSON is delimited or plain if the loader says so."""
-    container = tell_container(path)
+    container = tell_container(source)
     if container != "lines":
         return container
-    if loader.plain == "lines" and _has_text_column(path):
+    if loader.plain == "lines" and _has_text_column(source):
         return "csv"
     return loader.plain or "jsonl"
 
 
-def _has_text_column(path: Path) -> bool:
-    header = read_head(path).split(b"\n")[0].decode("utf-8", "replace").rstrip("\r")
+def _has_text_column(source: Source) -> bool:
+    header = read_head(source).split(b"\n")[0].decode("utf-8", "replace").rstrip("\r")
     return "text" in split_header(header)[1]
 
 
@@ -77,18 +85,17 @@ def detect_format(path: Path) -> str:
 
     Raises ObservatoryError, naming the formats and `--format`, where no format or no single one fits.
     """
-    container = tell_container(path)
+    source, *_ = sources(path)
+    container = tell_container(source)
     if container == "lines":
-        if not read_head(path).strip():
+        if not read_head(source).strip():
             raise _undecided(path, "is empty or cannot be decompressed")
         if _is_plain_text(path) or _has_text_column(path):
             return "text"
         raise _undecided(path, "is text without JSON")
-    records = sample_records(path, container)
+    records = list(readable_objects(islice(read_rows(source, container), SAMPLED_ROWS)))
     if not records:
-        raise _undecided(
-            path, "has no readable row among its first ones (one JSON object over many lines is not a table)"
-        )
+        raise _undecided(path, "has no readable row among its first ones")
     votes = {name: sum(map(loader.matches, records)) for name, loader in _LOADERS.items()}
     best = max(votes, key=lambda name: votes[name])
     if not votes[best]:
@@ -99,14 +106,6 @@ def detect_format(path: Path) -> str:
 def _is_plain_text(path: Path) -> bool:
     names = [suffix for suffix in path.suffixes if suffix.lower() not in (".gz", ".zst")]
     return bool(names) and names[-1].lower() == ".txt" and b"\x00" not in read_head(path)
-
-
-def sample_records(
-    path: Path, container: Container, columns: frozenset[str] | None = None
-) -> list[dict[str, Any]]:
-    """The readable objects among a file's first rows."""
-    rows = islice(read_rows(path, container, columns=columns), SAMPLED_ROWS)
-    return [row.value for row in rows if isinstance(row, Row) and isinstance(row.value, dict)]
 
 
 def _undecided(path: Path, what: str) -> ObservatoryError:
