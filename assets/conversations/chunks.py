@@ -70,9 +70,13 @@ class Counts:
 
 @dataclass(frozen=True)
 class IngestChunk:
-    """Some of a file's conversations and faults, in the schemas `Conversation` and `Quarantine`."""
+    """Some of a file's conversations and faults, in the schemas `Conversation` and `Quarantine`.
+
+    `owners` holds the user key of each conversation's user, whatever the privacy unit; null where the file names none.
+    """
 
     conversations: pl.DataFrame
+    owners: pl.Series
     quarantine: pl.DataFrame
     counts: Counts
 
@@ -181,10 +185,11 @@ class ChunkBuilder:
         columns, self.columns = self.columns, _Columns()
         started, updated = parse_times(columns.started), parse_times(columns.updated)
         ids = self._complete_ids(columns, started.column)
+        owners = self._owners(columns)
         conversations = pl.DataFrame(
             {
                 "conversation_id": pl.Series(ids, dtype=pl.String),
-                "user_key": pl.Series(self._user_keys(columns, ids), dtype=pl.String),
+                "user_key": owners if self.by_user else self._keys_of(ids),
                 "started_at": started.column,
                 "updated_at": updated.column,
                 "model": pl.Series(columns.models, dtype=pl.String),
@@ -206,16 +211,18 @@ class ChunkBuilder:
             times_unparsable=started.unparsable + updated.unparsable,
             times_absurd=started.absurd + updated.absurd,
         )
-        return IngestChunk(conversations, self._quarantine(columns.faults), counts)
+        return IngestChunk(conversations, owners, self._quarantine(columns.faults), counts)
 
     def _quarantine(self, faults: list[Fault]) -> pl.DataFrame:
         rows = [(self.file, *fault) for fault in faults]
         return pl.DataFrame(rows, schema=QUARANTINE_COLUMNS, orient="row")
 
-    def _user_keys(self, columns: _Columns, ids: list[str]) -> list[str | None]:
-        if self.by_user:
-            return [None if user is None else self.user_key(user) for user in columns.users]
-        return [self.pseudonymise(f"conversation:{identity}") for identity in ids]
+    def _owners(self, columns: _Columns) -> pl.Series:
+        keys = [None if user is None else self.user_key(user) for user in columns.users]
+        return pl.Series(keys, dtype=pl.String)
+
+    def _keys_of(self, ids: list[str]) -> pl.Series:
+        return pl.Series([self.pseudonymise(f"conversation:{identity}") for identity in ids], dtype=pl.String)
 
     def _complete_ids(self, columns: _Columns, started: pl.Series) -> list[str]:
         """Ids; where the file gives none, derived from user, time, content and which repetition it is.
