@@ -40,13 +40,13 @@ class StepEvent:
 
 @contextmanager
 def only_run(home: Home) -> Iterator[None]:
-    """Refuse a second `observatory run` on the same home instead of letting the two race."""
+    """Refuse a second `observatory run` or `forget` on the same home instead of letting the two race."""
     with (home.restricted / ".run.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ObservatoryError(
-                "another `observatory run` is working in this home; wait until it has ended"
+                "another `observatory run` or `forget` is working in this home; wait until it has ended"
             ) from None
         yield
 

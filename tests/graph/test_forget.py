@@ -2,124 +2,121 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
+import dagster as dg
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
 from dagster_project import forgetting, running, warehouse
+from dagster_project.cli import app
 from dagster_project.erasure.record import read_record
 from dagster_project.erasure.survey import personal_tables
 from dagster_project.errors import ObservatoryError
 from dagster_project.home import Home
-from dagster_project.privacy import leaks
 from dagster_project.privacy.identity import Pseudonymiser
-from tests.support import write_conversations
+from tests.forget_support import as_implied, contents, found, hidden, journal, manifests
 
+pytestmark = pytest.mark.xdist_group("forget")
 Add = Callable[..., Home]
-MARKS = ["zqv7kk2mwx4tph9c", "Ýrsa Vopnfjörð-Quill", "hunter.q77@canary.invalid", "+49 30 901820 7741"]
-
-
-def journal(home: Home) -> pl.DataFrame:
-    return pl.DataFrame(home.lake.finished_steps(), infer_schema_length=None)
-
-
-def with_marked_user(file: Path, user: str, count: int = 6, *, first: int = 0) -> Path:
-    """Put conversations of one user, with marks in texts, metadata and ids, among those of a file."""
-    lines = file.read_text("utf-8").splitlines()
-    for number in range(first, first + count):
-        text = f"How do I bake bread with {' and '.join(MARKS)} in one day?"
-        answer = {"role": "assistant", "content": f"Ask {MARKS[1]} or write to {MARKS[2]}."}
-        entry = {
-            "id": f"{MARKS[0]}-{number}",
-            "user": user,
-            "created_at": "2026-03-05T10:00:00Z",
-            "model": "m",
-            "note": MARKS[3],
-            "messages": [{"role": "user", "content": text}, answer],
-        }
-        lines.insert(7 * number, json.dumps(entry, ensure_ascii=number % 2 == 0))
-    file.write_text("\n".join(lines) + "\n", "utf-8")
-    return file
-
-
-@pytest.fixture
-def marked(home: Path, tmp_path: Path, cheap_embedder: None, monkeypatch: pytest.MonkeyPatch) -> Home:
-    """A home of three batches, two of which hold conversations of the user `Ms.Quill`."""
-    monkeypatch.setenv("OBSERVATORY_HOME", str(home))
-    opened = Home(home)
-    files = [write_conversations(tmp_path / f"{name}.jsonl", 150, seed=n) for n, name in enumerate("abc")]
-    with_marked_user(files[0], "Ms.Quill")
-    with_marked_user(files[1], " ms.QUILL\u200b", first=6)
-    for file in files:
-        running.add_files(opened, [file], format_name=None, privacy_unit="user", mapping={})
-    running.materialise(opened)
-    return opened
-
-
-def found(home: Home, marks: list[str]) -> list[str]:
-    """Where marks are, in any disguise, in any file of the home; the key under which they would be stored is one."""
-    return sorted({leak.sink for leak in leaks.scan_canaries([home.root], marks)})
-
-
-def hidden(home: Home) -> list[str]:
-    """What tells of the user: the planted strings, and the pseudonym."""
-    return [*MARKS, "Ms.Quill", Pseudonymiser(home.secret.read_bytes())("Ms.Quill")]
-
-
-def contents(home: Home) -> dict[str, pl.DataFrame]:
-    """Rows of every batched restricted table, without those of the marked user."""
-    tables = {}
-    for table in personal_tables(batched=True):
-        for batch in home.batches():
-            rows = home.lake.scan(table.zone, table.name, batch.key).collect()
-            tables[f"{table.name}/{batch.key}"] = rows.filter(
-                ~pl.col("conversation_id").str.starts_with(MARKS[0])
-            )
-    return tables
-
-
-def manifests(home: Home) -> dict[str, str]:
-    return {
-        str(path.parent.relative_to(home.root)): json.loads(path.read_bytes())["sha256"]
-        for path in home.restricted.rglob("manifest.json")
-    }
 
 
 def test_nothing_of_the_user_is_left_and_everything_of_the_others_is(marked: Home) -> None:
     assert found(marked, hidden(marked))
-    others, before = contents(marked), journal(marked).height
+    others, per_batch = contents(marked), 5
     outcome = forgetting.forget(marked, ["Ms.Quill"])
     assert (outcome.unknown, outcome.conversations, outcome.published) == (0, 12, True)
     assert [batch.ordinal for batch in outcome.sources] == [1, 2]
     assert found(marked, hidden(marked)) == []
     after = contents(marked)
+    assert len(others) == 3 * per_batch
     assert all(after[name].equals(rows) for name, rows in others.items())
-    assert before
     assert read_record(marked).pending is None
 
-
-def test_nobody_elses_rows_are_computed_again(marked: Home) -> None:
-    forgetting.forget(marked, ["Ms.Quill"])
-    stages = journal(marked).filter(pl.col("batch").is_null())["stage"].to_list()
-    assert stages == ["current_conversations", "clustering", "release", "run_log", "warehouse"]
-    per_batch = journal(marked).filter(pl.col("batch").is_not_null())
-    assert per_batch.group_by("stage").len()["len"].to_list() == [3] * 5
+    # Nobody else's rows were computed again, and the log counts nobody who is gone.
+    log = journal(marked)
+    whole = log.filter(pl.col("batch").is_null())["stage"].to_list()
+    assert whole == ["current_conversations", "clustering", "release", "run_log", "warehouse"]
+    stages = log.filter(pl.col("batch").is_not_null())
+    assert stages.group_by("stage").len()["len"].to_list() == [3] * per_batch
+    assert set(stages["rows_in"]) == set(stages["rows_out"]) == {150}
     assert running.materialise(marked) == []
+    assert set(warehouse.query(marked.warehouse, "SELECT run_id FROM run_log")["run_id"]) == set(
+        log["run_id"]
+    )
+
+    # Forgetting again finds nothing and does nothing.
+    before = manifests(marked)
+    assert forgetting.forget(marked, ["MS.QUILL"]).unknown == 1
+    assert manifests(marked) == before
 
 
-def test_reading_the_files_again_gives_the_same_bytes(marked: Home) -> None:
-    forgetting.forget(marked, ["Ms.Quill"])
-    rewritten, fingerprints = manifests(marked), [batch.signature() for batch in marked.batches()]
+def test_reading_the_files_again_gives_the_same_bytes_and_not_the_user(marked: Home) -> None:
+    forgetting.forget(marked, ["\uff2d\uff53.Quill"])
+    rewritten, signatures = manifests(marked), [batch.signature() for batch in marked.batches()]
     for table in personal_tables(batched=True):
         for batch in marked.batches():
             marked.lake.remove(table.zone, table.name, batch.key)
     running.materialise(marked)
-    again = manifests(marked)
-    assert {k: v for k, v in again.items() if "cluster_" not in k} == {
-        k: v for k, v in rewritten.items() if "cluster_" not in k
-    }
-    assert fingerprints == [batch.signature() for batch in marked.batches()]
+    assert as_implied(manifests(marked)) == as_implied(rewritten)
+    assert signatures == [batch.signature() for batch in marked.batches()]
     assert found(marked, hidden(marked)) == []
+
+
+def test_dagster_shows_what_is_left_and_keeps_no_run_that_saw_the_user(marked: Home) -> None:
+    marked.use_as_dagster_home()
+    with dg.DagsterInstance.get() as instance:
+        seen = {run.run_id: run.tags.get("dagster/partition") for run in instance.get_runs()}
+    forgetting.forget(marked, ["Ms.Quill"])
+    first, _, third = (batch.key for batch in marked.batches())
+    with dg.DagsterInstance.get() as instance:
+        left = {run.run_id for run in instance.get_runs()}
+        events = instance.fetch_materializations(
+            dg.AssetRecordsFilter(dg.AssetKey("facets"), asset_partitions=[first]), limit=9
+        ).records
+        stale = instance.get_latest_data_version_record(dg.AssetKey("facets"), partition_key=third)
+    assert {run for run, batch in seen.items() if run in left} == {r for r, b in seen.items() if b == third}
+    assert [event.asset_materialization.metadata["rows"].value for event in events] == [150]
+    assert stale is not None
+    gone = set(seen) - left
+    traces = [
+        path
+        for path in marked.dagster.rglob("*")
+        if path.is_file() and any(run.encode() in path.read_bytes() for run in gone)
+    ]
+    assert traces == []
+
+
+def test_the_command_names_files_and_batches_but_nobody(marked: Home, tmp_path: Path) -> None:
+    (tmp_path / "ids.txt").write_text("Ms.Quill\n\nnobody-of-that-name\n")
+    arguments = ["forget", "--users-file", str(tmp_path / "ids.txt"), "--home", str(marked.root)]
+    with running.only_run(marked):
+        refused = CliRunner().invoke(app, arguments)
+    assert isinstance(refused.exception, ObservatoryError) and "another" in str(refused.exception)
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "Of 1 of 2 ids nothing is held" in result.output
+    for batch in marked.batches()[:2]:
+        assert batch.key in result.output and batch.path in result.output
+    assert "12 conversations in 2 batches" in result.output
+    assert "Quill" not in result.output and "nobody-of-that-name" not in result.output
+    assert found(marked, [*hidden(marked), "nobody-of-that-name"]) == []
+
+
+def test_the_last_users_leave_nothing_published_and_a_new_file_starts_anew(
+    home: Path, tmp_path: Path, add: Add
+) -> None:
+    opened = add(count=80, users=4)
+    outcome = forgetting.forget(opened, [f"user-{n}" for n in range(4)])
+    assert (outcome.unknown, outcome.conversations, outcome.published) == (0, 80, False)
+    left = [path for path in opened.published.rglob("*") if path.is_file()]
+    assert left == [] and not opened.warehouse.exists()
+    with pytest.raises(ObservatoryError, match="no conversation is left"):
+        running.materialise(opened)
+    add("second.jsonl", 60, seed=1, users=30)
+    people = opened.lake.scan("restricted", "facets", opened.batches()[1].key).collect()["user_key"]
+    key = Pseudonymiser(opened.secret.read_bytes())
+    assert not set(people) & {key(f"user-{n}") for n in range(4)}
+    assert people.n_unique() == 26
