@@ -33,8 +33,9 @@ def clear_leftovers(home: Home) -> None:
     """Remove error reports, temporary files and whatever lies in the lake that no manifest lists."""
     shutil.rmtree(home.restricted / "errors", ignore_errors=True)
     shutil.rmtree(home.scratch, ignore_errors=True)
-    for temporary in home.root.rglob(".*.tmp"):
-        temporary.unlink()
+    for folder in (home.restricted, home.published, home.dagster):
+        for temporary in folder.rglob(".*.tmp"):
+            temporary.unlink()
     keys = {batch.key for batch in home.batches()}
     for table in catalogued():
         for folder in (home.root / table.zone / table.name).glob("*/"):

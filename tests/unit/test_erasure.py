@@ -11,6 +11,7 @@ import pytest
 
 from assets.conversations.batch import BatchReading, read_batch
 from dagster_project import definitions, forgetting, running
+from dagster_project.doctor import _home
 from dagster_project.erasure import rewriting
 from dagster_project.erasure.record import Record, read_record, write_record
 from dagster_project.erasure.survey import HOLDS_NOBODY, PERSONAL, catalogued, columns_of, personal_tables
@@ -223,6 +224,20 @@ def test_a_damaged_table_goes_and_a_damaged_source_is_named(home: Path, tmp_path
     next((opened.restricted / "conversations" / key).glob("*.parquet")).write_bytes(b"torn")
     with pytest.raises(ObservatoryError, match="does not match its manifest"):
         forgetting.forget(opened, ["bob"])
+
+
+def test_the_doctor_names_an_erasure_that_is_open(home: Path) -> None:
+    def finding() -> list[bool]:
+        return [finding.ok for finding in _home(home) if finding.subject == "erasure"]
+
+    opened = Home(home)
+    assert finding() == []
+    write_record(opened, Record(Tombstones(), {"b": []}))
+    assert finding() == [False]
+    write_record(opened, Record(Tombstones()))
+    assert finding() == [True]
+    opened.forgotten.write_text("{")
+    assert finding() == [False]
 
 
 def test_a_damaged_record_is_not_taken_for_an_empty_one(home: Path) -> None:
