@@ -71,12 +71,14 @@ def forget(
     mason = Mason(load_or_create_secret(home.secret))
     asked = _tombstones(mason, users, conversations)
     named = _ask_files(home, asked, mason)
-    record = read_record(home)
-    tombstones = record.tombstones | asked | unowned_marks(home, asked, mason, named.ids)
-    victims = find_victims(home, tombstones, mason)
-    pending = _merged(record.pending or {}, victims)
-    write_record(home, Record(tombstones, pending or None))
-    clear_leftovers(home)
+    with home.lake.writer():
+        # No step commits in between: what is read from now on is read with the tombstones.
+        record = read_record(home)
+        tombstones = record.tombstones | asked | unowned_marks(home, asked, mason, named.ids)
+        victims = find_victims(home, tombstones, mason)
+        pending = _merged(record.pending or {}, victims)
+        write_record(home, Record(tombstones, pending or None))
+        clear_leftovers(home)
     if erase_pending(home):
         if running.holds_conversations(home):
             running.materialise(home, on_event)
