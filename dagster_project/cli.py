@@ -57,11 +57,12 @@ def run(
     min_conversations: Annotated[int | None, typer.Option(help="Conversations it needs (floor 5).")] = None,
 ) -> None:
     """Add files as batches and bring every table up to date; a second time there is nothing to do."""
-    from dagster_project import display, running
+    from dagster_project import display, forgetting, running
     from dagster_project.home import Home
 
     opened = Home(home)
     with running.only_run(opened):
+        forgetting.erase_pending(opened)
         settings = _choices(
             opened, clusters=clusters, min_users=min_users, min_conversations=min_conversations
         )
@@ -74,7 +75,39 @@ def run(
         display.show_batches(added)
         with display.watching() as on_event:
             runs = running.materialise(opened, on_event)
+        forgetting.settle(opened)
     display.show_summary(opened, did_something=bool(runs))
+
+
+@app.command()
+def forget(
+    user: Annotated[list[str] | None, typer.Option(help="Id of a user as in the files (repeatable).")] = None,
+    users_file: Annotated[
+        Path | None, typer.Option(help="File of user ids, one a line: keeps them out of the shell's history.")
+    ] = None,
+    conversation: Annotated[
+        list[str] | None,
+        typer.Option(help="Id of a conversation (repeatable), where conversations are counted."),
+    ] = None,
+    home: HomeOption = DEFAULT_HOME,
+    delete_inbox_files: Annotated[
+        bool, typer.Option(help="Also delete the files in the home's inbox that hold them.")
+    ] = False,
+) -> None:
+    """Take people out of every table, file and log of the home, keep them out, and publish the rest anew."""
+    from dagster_project import display, forgetting, running
+    from dagster_project.home import Home
+
+    if not home.is_dir():
+        raise ObservatoryError(f"there is no home {home}; give it with --home")
+    opened = Home(home)
+    users = [*(user or []), *(_lines(users_file) if users_file else [])]
+    with running.only_run(opened), display.watching() as on_event:
+        outcome = forgetting.forget(opened, users, conversation or [], on_event)
+    inside = forgetting.inbox_files(opened, outcome.sources)
+    for path in inside if delete_inbox_files else ():
+        path.unlink()
+    display.show_forgotten(outcome, [path for path in inside if path.exists()])
 
 
 @app.command()
@@ -144,6 +177,12 @@ def ui(
     Home(home).use_as_dagster_home()
     command = [sys.executable, "-m", "dagster", "dev", "-m", "dagster_project.definitions"]
     os.execv(sys.executable, [*command, "--host", "127.0.0.1", "--port", str(port)])  # noqa: S606 fixed program, no shell
+
+
+def _lines(file: Path) -> list[str]:
+    if not file.is_file():
+        raise ObservatoryError(f"there is no file {file}")
+    return [line for line in file.read_text("utf-8-sig").splitlines() if line.strip()]
 
 
 def _mapping(pairs: list[str]) -> dict[str, str]:

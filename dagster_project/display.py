@@ -19,6 +19,7 @@ from dagster_project import progress, warehouse
 
 if TYPE_CHECKING:
     from dagster_project.doctor import Finding
+    from dagster_project.forgetting import Forgotten
     from dagster_project.home import Batch, Home
     from dagster_project.running import StepEvent
 
@@ -104,6 +105,37 @@ def show_summary(home: Home, *, did_something: bool) -> None:
     next_query = '"SELECT * FROM top_clusters"'
     console.print(f"Next: {command} sql {next_query}{option}", markup=False, soft_wrap=True)
     console.print(f"      {command} ui{option}", markup=False, soft_wrap=True)
+
+
+def show_forgotten(outcome: Forgotten, inside: Sequence[Path]) -> None:
+    """What an erasure did, and which files still hold the data: the home cannot clean what lies outside it."""
+    if outcome.unknown:
+        console.print(
+            f"Of {outcome.unknown} of {outcome.asked} ids nothing is held; they will not be read either."
+        )
+    if outcome.sources:
+        console.print(
+            f"Forgotten: {outcome.conversations:,} conversations in {len(outcome.sources)} batches. "
+            + (
+                "The release was made again."
+                if outcome.published
+                else "Nobody is left: nothing is published."
+            )
+        )
+        console.print("These source files still hold the data, and so may copies and later exports of them:")
+        for batch in outcome.sources:
+            place = (
+                "inside the home; --delete-inbox-files deletes it"
+                if Path(batch.path) in inside
+                else "outside the home"
+            )
+            console.print(f"  {escape(batch.key)}: {escape(batch.path)} ({place})", soft_wrap=True)
+    for batch in outcome.unreadable:
+        console.print(
+            f"Batch {escape(batch.key)} is counted by conversation and its file cannot be asked for its users: "
+            "forget its conversations by id (--conversation).",
+            soft_wrap=True,
+        )
 
 
 def _cluster_table(tree: pl.DataFrame) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import stat
@@ -85,7 +86,25 @@ def _home(home: Path) -> Iterator[Finding]:
         yield Finding(True, name, str(value))
     below = min(settings.min_users, settings.min_conversations) < 5 and not settings.unsafe_below_floor
     yield Finding(not below, "thresholds", "under the floor of 5" if below else "at or above the floor of 5")
+    yield from _erasure(home)
     yield Finding(True, "warehouse", "built" if (home / "observatory.duckdb").exists() else "not built yet")
+
+
+def _erasure(home: Path) -> Iterator[Finding]:
+    try:
+        record = json.loads((home / "restricted" / "forgotten.json").read_bytes())
+    except FileNotFoundError:
+        return
+    except ValueError:
+        yield Finding(False, "erasure", "forgotten.json is damaged; restore it from a backup")
+        return
+    pending = record["pending"] is not None
+    detail = (
+        "begun and not completed; the next `observatory run` or `forget` completes it"
+        if pending
+        else "none open"
+    )
+    yield Finding(not pending, "erasure", detail)
 
 
 def open_to_others(root: Path) -> Iterator[Path]:

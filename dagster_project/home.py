@@ -6,6 +6,7 @@ import json
 import os
 import re
 import stat
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -28,10 +29,13 @@ class Batch:
     sha256: str
     ordinal: int
     mapping: dict[str, str] = field(default_factory=dict)
+    forgotten: list[str] = field(default_factory=list)
+    """Tombstones that took rows out of the batch, sorted."""
 
     def signature(self) -> dict[str, object]:
         """What the batch's rows depend on; the place of the file is not part of it."""
-        return {"sha256": self.sha256, "format": self.format, "unit": self.privacy_unit, "map": self.mapping}
+        facts = {"sha256": self.sha256, "format": self.format, "unit": self.privacy_unit, "map": self.mapping}
+        return {**facts, "forgotten": self.forgotten} if self.forgotten else facts
 
 
 class Home:
@@ -87,6 +91,11 @@ class Home:
     def canaries(self) -> Path:
         """Strings planted on purpose, one a line, whose appearance in anything published or logged is a leak."""
         return self.restricted / "canaries.txt"
+
+    @property
+    def forgotten(self) -> Path:
+        """Tombstones of who was forgotten, and what of an erasure is still to be done."""
+        return self.restricted / "forgotten.json"
 
     @property
     def scratch(self) -> Path:
@@ -151,23 +160,31 @@ class Home:
                     privacy_unit=privacy_unit,
                     mapping=mapping,
                 )
-                self._store([now if other.key == batch.key else other for other in batches])
+                self.store_batches([now if other.key == batch.key else other for other in batches])
                 return now, now.signature() != batch.signature()
         stem = re.sub(r"[^A-Za-z0-9_-]+", "-", path.name.split(".")[0]).strip("-")[:40] or "file"
         ordinal = 1 + max((batch.ordinal for batch in batches), default=0)
         batch = Batch(
             f"{stem}-{digest[:10]}", str(path.resolve()), format_name, privacy_unit, digest, ordinal, mapping
         )
-        self._store([*batches, batch])
+        self.store_batches([*batches, batch])
         return batch, True
+
+    def mark_forgotten(self, tombstones: Mapping[str, Iterable[str]]) -> list[Batch]:
+        """The batches with these tombstones (by batch key) among those that took rows out of them; stores nothing."""
+        return [
+            replace(batch, forgotten=sorted({*batch.forgotten, *tombstones.get(batch.key, ())}))
+            for batch in self.batches()
+        ]
+
+    def store_batches(self, batches: list[Batch]) -> None:
+        """Replace the register of batches."""
+        content = json.dumps([asdict(batch) for batch in batches], indent=1).encode()
+        write_private(self.restricted / "batches.json", content)
 
     def drop_batch(self, key: str) -> None:
         """Unregister a batch that could not be read."""
-        self._store([batch for batch in self.batches() if batch.key != key])
-
-    def _store(self, batches: list[Batch]) -> None:
-        content = json.dumps([asdict(batch) for batch in batches], indent=1).encode()
-        write_private(self.restricted / "batches.json", content)
+        self.store_batches([batch for batch in self.batches() if batch.key != key])
 
     def use_as_dagster_home(self) -> None:
         """Point Dagster, in this process and its children, at this home's storage and configuration."""

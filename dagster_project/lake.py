@@ -17,7 +17,7 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -110,14 +110,25 @@ class Lake:
         staged.path.replace(target)
         sync_folder(folder)
         manifest = Manifest(target.name, staged.rows, size, digest, columns, code_version, fingerprint)
-        write_private(
-            folder / "manifest.json", json.dumps(asdict(manifest), indent=1, sort_keys=True).encode()
-        )
+        self._write_manifest(folder, manifest)
         self.discard(staged)
         for old in folder.glob("*.parquet"):
             if old != target:
                 old.unlink()
         return manifest
+
+    def relabel(self, zone: str, table: str, partition: str, fingerprint: str) -> None:
+        """Give a partition another fingerprint: its rows are already what that fingerprint stands for."""
+        manifest = self.manifest(zone, table, partition)
+        if manifest is not None and manifest.fingerprint != fingerprint:
+            self._write_manifest(
+                self.folder(zone, table, partition), replace(manifest, fingerprint=fingerprint)
+            )
+
+    @staticmethod
+    def _write_manifest(folder: Path, manifest: Manifest) -> None:
+        content = json.dumps(asdict(manifest), indent=1, sort_keys=True).encode()
+        write_private(folder / "manifest.json", content)
 
     def discard(self, staged: StagedTable) -> None:
         """Drop a staged partition that did not pass its gates."""

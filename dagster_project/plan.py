@@ -7,12 +7,13 @@ reads, whatever the number of rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
 from dagster_project.home import Batch, Home
 from dagster_project.lake import WHOLE
+from dagster_project.settings import Settings
 from dagster_project.steps import StepSpec
 
 
@@ -27,19 +28,29 @@ class PlannedRun:
 
 def plan_runs(specs: Sequence[StepSpec], home: Home) -> list[PlannedRun]:
     """Runs that bring every table up to date, in order; [] means nothing to do."""
-    settings, batches = home.settings(), home.batches()
-    expected: dict[tuple[str, str], str] = {}
+    batches = home.batches()
+    expected = expected_fingerprints(specs, home.settings(), batches)
     stale: dict[str | None, list[StepSpec]] = {}
+    for spec in in_order(specs):
+        for key in [batch.key for batch in batches] if spec.batched else [None]:
+            if not _is_fresh(spec, key or WHOLE, expected, home):
+                stale.setdefault(key, []).append(spec)
+    return [_run(batch.key, stale[batch.key]) for batch in batches if batch.key in stale] + (
+        [_run(None, stale[None])] if None in stale and batches else []
+    )
+
+
+def expected_fingerprints(
+    specs: Sequence[StepSpec], settings: Settings, batches: Sequence[Batch]
+) -> dict[tuple[str, str], str]:
+    """The fingerprint that each (table, partition) has when it is what its inputs, settings and code imply."""
+    expected: dict[tuple[str, str], str] = {}
     for spec in in_order(specs):
         for batch in batches if spec.batched else [None]:
             partition = batch.key if batch else WHOLE
             fingerprint = spec.fingerprint(settings, _inputs(spec, partition, batches, expected), batch)
             expected.update({(table.name, partition): fingerprint for table in spec.outputs})
-            if not _is_fresh(spec, partition, fingerprint, home):
-                stale.setdefault(batch.key if batch else None, []).append(spec)
-    return [_run(batch.key, stale[batch.key]) for batch in batches if batch.key in stale] + (
-        [_run(None, stale[None])] if None in stale and batches else []
-    )
+    return expected
 
 
 def in_order(specs: Sequence[StepSpec]) -> list[StepSpec]:
@@ -62,8 +73,11 @@ def _inputs(
     ]
 
 
-def _is_fresh(spec: StepSpec, partition: str, fingerprint: str, home: Home) -> bool:
-    return all(home.lake.holds(table.zone, table.name, partition, fingerprint) for table in spec.outputs)
+def _is_fresh(spec: StepSpec, partition: str, expected: Mapping[tuple[str, str], str], home: Home) -> bool:
+    return all(
+        home.lake.holds(table.zone, table.name, partition, expected[table.name, partition])
+        for table in spec.outputs
+    )
 
 
 def _run(batch: str | None, specs: Iterable[StepSpec]) -> PlannedRun:

@@ -40,13 +40,13 @@ class StepEvent:
 
 @contextmanager
 def only_run(home: Home) -> Iterator[None]:
-    """Refuse a second `observatory run` on the same home instead of letting the two race."""
+    """Refuse a second `observatory run` or `forget` on the same home instead of letting the two race."""
     with (home.restricted / ".run.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ObservatoryError(
-                "another `observatory run` is working in this home; wait until it has ended"
+                "another `observatory run` or `forget` is working in this home; wait until it has ended"
             ) from None
         yield
 
@@ -108,10 +108,24 @@ def materialise(home: Home, on_event: Callable[[StepEvent], None] = lambda event
         # Planned again: where every new batch was refused, nothing is left to do.
         for run in plan_runs(list(SPECS.values()), home):
             if run.batch is None:
+                _require_conversations(home)
                 _execute(job, instance, run, home, on_event)
     if refused:
         raise ObservatoryError(" ".join(refused))
     return runs
+
+
+def holds_conversations(home: Home) -> bool:
+    """Whether any batch has a conversation, or may have one because it has not been read yet."""
+    manifests = [home.lake.manifest("restricted", "conversations", batch.key) for batch in home.batches()]
+    return any(manifest is None or manifest.rows for manifest in manifests)
+
+
+def _require_conversations(home: Home) -> None:
+    if not holds_conversations(home):
+        raise ObservatoryError(
+            "no conversation is left in this home, so nothing is published; add files with `observatory run FILE...`"
+        )
 
 
 def _execute(

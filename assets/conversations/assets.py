@@ -11,6 +11,7 @@ import polars as pl
 
 from assets.conversations.current import choose_current
 from dagster_project.checks import GateSpec, Outcome
+from dagster_project.erasure.record import read_record
 from dagster_project.errors import ObservatoryError
 from dagster_project.files import sha256_file
 from dagster_project.home import Batch
@@ -29,7 +30,7 @@ def refuse_bad_batch(step: Step, staged: Mapping[str, StagedTable], result: Resu
 
     Rows that were skipped are no part of the whole: they hold no conversation, whatever state they are in.
     """
-    quarantined, rows_in = staged[QUARANTINE.name].rows, result.rows_in or 0
+    quarantined, rows_in = staged[QUARANTINE.name].rows, result.metadata["rows_in"]
     relevant = rows_in - result.metadata["rows_skipped"]
     share = quarantined / relevant if relevant else 0.0
     limit = step.settings.max_quarantined_share
@@ -60,11 +61,19 @@ def conversations(step: Step) -> Result:
     batch = step.batch
     path = _unchanged_file(batch)
     reading = read_batch(
-        step.lake, batch, path, step.home.secret, _known(step, batch), step.settings, step.report
+        step.lake,
+        batch,
+        path,
+        step.home.secret,
+        _known(step, batch),
+        step.settings,
+        step.report,
+        read_record(step.home).tombstones,
     )
     return Result(
         {QUARANTINE.name: reading.quarantine, CONVERSATIONS.name: reading.conversations},
-        rows_in=reading.rows_in,
+        # The log of runs is published: a forgotten user's rows would stand in it as a difference.
+        rows_in=reading.rows_in - reading.counts["rows_forgotten"],
         metadata=_reading_metadata(batch, reading),
         keep_when_refused=[QUARANTINE.name],
     )

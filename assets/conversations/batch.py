@@ -16,6 +16,7 @@ from dagster_project.errors import ObservatoryError
 from dagster_project.home import Batch
 from dagster_project.lake import Lake, StagedTable
 from dagster_project.privacy.identity import Pseudonymiser, load_or_create_secret
+from dagster_project.privacy.tombstones import Mason, Tombstones
 from dagster_project.settings import Settings
 from schemas.catalogue import CONVERSATIONS
 
@@ -36,15 +37,25 @@ class BatchReading:
 class _Tally:
     """What passes by while the chunks are written: identities, faults and counts, but no text."""
 
+    batch: Batch
+    tombstones: Tombstones
+    mason: Mason
     identities: list[pl.DataFrame] = field(default_factory=list)
     faults: list[pl.DataFrame] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
 
     def note(self, chunk: IngestChunk) -> pl.DataFrame:
-        self.identities.append(chunk.conversations.select(IDENTITY))
+        """Take a chunk and give back what of it may be written: nothing of who was forgotten reaches a file."""
+        owned = chunk.conversations.select(
+            "conversation_id",
+            user_key=chunk.owners,
+            unowned=pl.lit(self.batch.privacy_unit == "conversation"),
+        )
+        forgotten = self.tombstones.covers(owned, self.mason)
+        self.identities.append(chunk.conversations.select(*IDENTITY, forgotten=forgotten))
         self.faults.append(chunk.quarantine)
         self.counts += chunk.counts
-        return chunk.conversations
+        return chunk.conversations.filter(~forgotten)
 
 
 def read_batch(
@@ -55,19 +66,22 @@ def read_batch(
     known: pl.DataFrame,
     settings: Settings,
     progress: Callable[[int], None],
+    tombstones: Tombstones,
 ) -> BatchReading:
     """Read a file into the lake's staging area.
 
-    `known` holds conversation_id and content_hash of earlier batches; rows that repeat them are dropped and counted.
+    `known` holds conversation_id and content_hash of earlier batches; rows that repeat them are dropped and counted,
+    and so are conversations that meet one of the `tombstones` (`rows_forgotten`; they are among rows_ok).
     Raises ObservatoryError when the rows of the file do not add up.
     """
-    tally = _Tally()
+    key = load_or_create_secret(secret)
+    tally = _Tally(batch, tombstones, Mason(key))
     chunks = ingest_file(
         path,
         format_name=batch.format,
         mapping=batch.mapping,
         privacy_unit="user" if batch.privacy_unit == "user" else "conversation",
-        pseudonymise=Pseudonymiser(load_or_create_secret(secret)),
+        pseudonymise=Pseudonymiser(key),
         max_characters=settings.max_conversation_characters,
         progress=progress,
     )
@@ -88,14 +102,20 @@ def read_batch(
 
 
 def _keep(identities: pl.DataFrame, known: pl.DataFrame) -> tuple[pl.Series, dict[str, int]]:
+    """Which of the written rows stay, and why the others of the file do not.
+
+    Duplicates are resolved before forgetting: a version that a forgotten one had replaced does not come back.
+    """
     within = resolve_duplicates(identities.with_row_index("position"))
     across = drop_known(identities, known)
+    keep, forgotten = within.keep & across.keep, identities["forgotten"]
     counts = {
         "dropped_identical": within.dropped_identical,
         "superseded": within.superseded,
         "already_known": int((within.keep & ~across.keep).sum()),
+        "rows_forgotten": int((keep & forgotten).sum()),
     }
-    return within.keep & across.keep, counts
+    return keep.filter(~forgotten), counts
 
 
 def _restage(lake: Lake, staged: StagedTable, keep: pl.Series) -> StagedTable:

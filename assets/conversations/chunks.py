@@ -72,9 +72,13 @@ class Counts:
 
 @dataclass(frozen=True)
 class IngestChunk:
-    """Some of a file's conversations and faults, in the schemas `Conversation` and `Quarantine`."""
+    """Some of a file's conversations and faults, in the schemas `Conversation` and `Quarantine`.
+
+    `owners` holds the user key of each conversation's user, whatever the privacy unit; null where the file names none.
+    """
 
     conversations: pl.DataFrame
+    owners: pl.Series
     quarantine: pl.DataFrame
     counts: Counts
 
@@ -189,10 +193,11 @@ class ChunkBuilder:
         columns, self.columns = self.columns, _Columns()
         started, updated = parse_times(columns.started), parse_times(columns.updated)
         ids = self._complete_ids(columns, started.column)
+        owners = self._owners(columns)
         conversations = pl.DataFrame(
             {
                 "conversation_id": pl.Series(ids, dtype=pl.String),
-                "user_key": pl.Series(self._user_keys(columns, ids), dtype=pl.String),
+                "user_key": owners if self.by_user else self._keys_of(ids),
                 "started_at": started.column,
                 "updated_at": updated.column,
                 "model": pl.Series(columns.models, dtype=pl.String),
@@ -215,13 +220,14 @@ class ChunkBuilder:
             times_unparsable=started.unparsable + updated.unparsable,
             times_absurd=started.absurd + updated.absurd,
         )
-        rows = [(file, *fault) for file, fault in columns.faults]
-        return IngestChunk(conversations, pl.DataFrame(rows, schema=QUARANTINE_COLUMNS, orient="row"), counts)
+        return IngestChunk(conversations, owners, _quarantine(columns.faults), counts)
 
-    def _user_keys(self, columns: _Columns, ids: list[str]) -> list[str | None]:
-        if self.by_user:
-            return [None if user is None else self.user_key(user) for user in columns.users]
-        return [self.pseudonymise(f"conversation:{identity}") for identity in ids]
+    def _owners(self, columns: _Columns) -> pl.Series:
+        keys = [None if user is None else self.user_key(user) for user in columns.users]
+        return pl.Series(keys, dtype=pl.String)
+
+    def _keys_of(self, ids: list[str]) -> pl.Series:
+        return pl.Series([self.pseudonymise(f"conversation:{identity}") for identity in ids], dtype=pl.String)
 
     def _complete_ids(self, columns: _Columns, started: pl.Series) -> list[str]:
         """Ids; where the file gives none, derived from user, time, content and which repetition it is.
@@ -260,3 +266,8 @@ def _without_nul(text: str | None) -> str | None:
     if text is None or "\x00" not in text:
         return text
     return text.replace("\x00", "").strip() or None
+
+
+def _quarantine(faults: list[tuple[str, Fault]]) -> pl.DataFrame:
+    rows = [(file, *fault) for file, fault in faults]
+    return pl.DataFrame(rows, schema=QUARANTINE_COLUMNS, orient="row")

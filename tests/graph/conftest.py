@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from dagster_project import embedding, running
 from dagster_project.home import Home
+from tests.forget_support import with_marked_user
 from tests.support import HashingEmbedder, write_conversations
 
 
@@ -29,3 +31,26 @@ def add(home: Path, tmp_path: Path, cheap_embedder: None, monkeypatch: pytest.Mo
         return opened
 
     return add_file
+
+
+@pytest.fixture(scope="session")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home of three batches, two of which hold conversations of the user `Ms.Quill`; tests work on copies."""
+    folder = tmp_path_factory.mktemp("marked")
+    opened = Home(folder / "home")
+    files = [write_conversations(folder / f"{name}.jsonl", 150, seed=n) for n, name in enumerate("abc")]
+    with_marked_user(files[0], "Ms.Quill")
+    with_marked_user(files[1], " ms.QUILL\u200b", first=6)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(embedding, "default_embedder", HashingEmbedder)
+        patch.setenv("OBSERVATORY_HOME", str(opened.root))
+        running.add_files(opened, files, format_name=None, privacy_unit="user", mapping={})
+        running.materialise(opened)
+    return opened.root
+
+
+@pytest.fixture
+def marked(ran: Path, home: Path, cheap_embedder: None, monkeypatch: pytest.MonkeyPatch) -> Home:
+    monkeypatch.setenv("OBSERVATORY_HOME", str(home))
+    shutil.copytree(ran, home, dirs_exist_ok=True)
+    return Home(home)

@@ -1,0 +1,76 @@
+"""What lies around the tables: leftovers of killed runs, error reports, the journal, and the release that was served."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+
+from dagster_project.erasure.survey import catalogued, personal_tables
+from dagster_project.files import write_private
+from dagster_project.home import Home
+from dagster_project.lake import WHOLE
+from schemas.catalogue import CONVERSATIONS, Table
+
+
+def withdraw_release(home: Home) -> None:
+    """Take the served file and the Data Docs away: they count whom the next release no longer counts."""
+    for path in home.root.glob(f"*{home.warehouse.name}*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for folder in home.published.glob(f"*{home.data_docs.name}*"):
+        shutil.rmtree(folder)
+
+
+def retract_everything(home: Home) -> None:
+    """Remove every table over all batches, where no conversation is left to make any of."""
+    for table in catalogued():
+        if not table.batched:
+            home.lake.remove(table.zone, table.name, WHOLE)
+
+
+def clear_leftovers(home: Home) -> None:
+    """Remove error reports, temporary files and whatever lies in the lake that no manifest lists."""
+    shutil.rmtree(home.restricted / "errors", ignore_errors=True)
+    shutil.rmtree(home.scratch, ignore_errors=True)
+    for folder in (home.restricted, home.published, home.dagster):
+        for temporary in folder.rglob(".*.tmp"):
+            temporary.unlink()
+    keys = {batch.key for batch in home.batches()}
+    for table in catalogued():
+        for folder in (home.root / table.zone / table.name).glob("*/"):
+            # A refused batch is no longer registered; its quarantine stays, and holds nobody.
+            if table in personal_tables(batched=True) and folder.name not in keys:
+                shutil.rmtree(folder)
+            else:
+                _clear_folder(home, table, folder)
+
+
+def _clear_folder(home: Home, table: Table, folder: Path) -> None:
+    home.lake.sweep(table.zone, table.name, folder.name)
+    manifest = home.lake.manifest(table.zone, table.name, folder.name)
+    for file in folder.glob("*.parquet"):
+        if manifest is None or file.name != manifest.file:
+            file.unlink()
+
+
+def restate_journal(home: Home, batches: Collection[str]) -> None:
+    """Bring the journal to who is left: `run_log` is published, and a difference in it would count the forgotten.
+
+    Entries of the batches get the rows that are left, entries of steps over all batches go.
+    """
+    rows = {key: _rows(home, key) for key in batches}
+    entries = []
+    for entry in home.lake.finished_steps():
+        batch = entry["batch"]
+        if batch in rows:
+            entries.append({**entry, **dict.fromkeys(("rows_in", "rows_out"), rows[str(batch)])})
+        elif batch is not None:
+            entries.append(entry)
+    content = "".join("\n" + json.dumps(entry, sort_keys=True) for entry in entries)
+    write_private(home.lake.journal, content.encode())
+
+
+def _rows(home: Home, batch: str) -> int:
+    manifest = home.lake.manifest(CONVERSATIONS.zone, CONVERSATIONS.name, batch)
+    return manifest.rows if manifest else 0
