@@ -107,9 +107,14 @@ def run(
         rows = np.flatnonzero((facets["week"] <= week).to_numpy())
         read = facets[rows]
         assignments, centroids, nodes = cluster_conversations(
-            read["conversation_id"], vectors[rows], read, previous=before,
-            min_users=thresholds.min_users, **options,
-        )  # type: ignore[arg-type] # fmt: skip
+            read["conversation_id"],
+            vectors[rows],
+            read,
+            clusters=None,
+            min_users=thresholds.min_users,
+            seed=0,
+            previous=before,
+        )
         before = centroids, nodes, assignments
         changes, members = next_release(assignments, nodes, members, changes)
         concerns = read.select("conversation_id", concern_band=pl.lit("none"))
@@ -214,6 +219,7 @@ def _death(topic: str, week: int, releases: Sequence[Release], weeks: Sequence[d
     own = releases[week - 1].meanings.filter(pl.col("topic") == topic)
     last = releases[-1].lineage.join(own, on="cluster_id")
     dated = last.filter(pl.col("quiet_since") == weeks[week])
+    sizes = [int(part["conversations"].sum()) for part in (dated, own)]
     told = [
         ordinal
         for ordinal, release in enumerate(releases, start=1)
@@ -225,7 +231,7 @@ def _death(topic: str, week: int, releases: Sequence[Release], weeks: Sequence[d
         "clusters": own.height,
         "quiet_since_that_batch": dated.height,
         "quiet_since_another": last.drop_nulls("quiet_since").height - dated.height,
-        "share_of_conversations_right": round(dated["conversations"].sum() / own["conversations"].sum(), 3),
+        "share_of_conversations_right": round(sizes[0] / max(sizes[1], 1), 3),
         "first_told_in": min(told, default=None),
     }
 

@@ -91,7 +91,7 @@ def cluster_changes(
     flows = _flows(members, members_before)
     held, held_before = rungs(nodes), rungs(nodes_before)
     levels = []
-    for level, below in compared_levels(_top(nodes), _top(nodes_before)):
+    for level, below in compared_levels(_top(nodes) or 0, _top(nodes_before)):
         now = held.filter(pl.col("level") == level).select(new_base="base", new="cluster_id")
         old = held_before.filter(pl.col("level") == (-1 if below is None else below))
         old = old.select(old_base="base", old="cluster_id")
