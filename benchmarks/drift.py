@@ -157,12 +157,12 @@ def score(releases: Sequence[Release], drift: Mapping[str, Sequence[float]], wee
         "keep_id_from_first_to_last": _whole_way(releases, set(dead)),
         "share_renamed": round(renamed / held, 4),
         "births": [_birth(topic, week, releases) for topic, week in born.items()],
-        "births_of_old_topics_by_release": [_born_again(pair, born) for pair in pairwise(releases)],
+        "births_of_old_topics_by_release": [_born_otherwise(release, born) for release in releases],
         "births_by_release": [
             release.lineage.filter(pl.col("event") == "born").height for release in releases
         ],
         "deaths": [_death(topic, week, releases, weeks) for topic, week in dead.items()],
-        "quiet_though_alive": _quiet(releases[-1], dead),
+        "quiet_though_alive": _quiet(releases, dead),
     }
 
 
@@ -206,12 +206,10 @@ def _birth(topic: str, week: int, releases: Sequence[Release]) -> dict[str, obje
     return {"topic": topic, "batch": week + 1, "found_in": found}
 
 
-def _born_again(pair: tuple[Release, Release], born: Mapping[str, int]) -> int:
-    """Births told of clusters whose topic had a cluster before, or belongs to no birth of the truth."""
-    before, after = pair
-    told = after.lineage.filter(pl.col("event") == "born").join(after.meanings, on="cluster_id")
-    known = before.meanings["topic"].implode()
-    return told.filter(pl.col("topic").is_in(known) | ~pl.col("topic").is_in(list(born))).height
+def _born_otherwise(release: Release, born: Mapping[str, int]) -> int:
+    """Births told of clusters that mean a topic which was there from the start."""
+    told = release.lineage.filter(pl.col("event") == "born").join(release.meanings, on="cluster_id")
+    return told.filter(~pl.col("topic").is_in(list(born))).height
 
 
 def _death(topic: str, week: int, releases: Sequence[Release], weeks: Sequence[date]) -> dict[str, object]:
@@ -236,11 +234,15 @@ def _death(topic: str, week: int, releases: Sequence[Release], weeks: Sequence[d
     }
 
 
-def _quiet(last: Release, dead: Mapping[str, int]) -> dict[str, int]:
-    """Clusters that mean a topic in use, and those of them that are called quiet."""
-    alive = last.meanings.filter(~pl.col("topic").is_in(list(dead)))
-    quiet = last.lineage.drop_nulls("quiet_since").join(alive, on="cluster_id")
-    return {"clusters": alive.height, "called_quiet": quiet.height}
+def _quiet(releases: Sequence[Release], dead: Mapping[str, int]) -> dict[str, int]:
+    """Clusters that mean a topic which never ends, over all releases, and those of them that are called quiet."""
+    alive = [release.meanings.filter(~pl.col("topic").is_in(list(dead))) for release in releases]
+    quiet = [
+        release.lineage.drop_nulls("quiet_since").join(part, on="cluster_id").height
+        for release, part in zip(releases, alive, strict=True)
+    ]
+    told = {"clusters": sum(part.height for part in alive), "called_quiet": sum(quiet)}
+    return {**told, "called_quiet_at_the_end": quiet[-1]}
 
 
 if __name__ == "__main__":

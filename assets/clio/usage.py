@@ -83,10 +83,11 @@ def _first_quiet(counts: Matrix, traffic: Matrix, least: int) -> NDArray[np.int6
     expected = paces * expected_of
     ratio = np.divide(ahead, expected, out=np.ones_like(counts), where=expected > 0)
     evidence = expected - ahead + xlogy(ahead, ratio)
-    quiet = (ahead <= np.maximum(least, QUIET * expected)) & (expected >= enough_expected(least))
-    quiet &= ahead < expected
-    evidence = np.where(quiet, evidence, 0.0)
-    return np.where(quiet.any(axis=1), evidence.argmax(axis=1), 0)
+    start = np.where(ahead < expected, evidence, 0.0).argmax(axis=1)
+    row = np.arange(len(counts))
+    silent, mean = ahead[row, start], expected[row, start]
+    quiet = (silent <= np.maximum(least, QUIET * mean)) & (mean >= enough_expected(least))
+    return np.where(quiet, start, 0)
 
 
 def _before(counts: Matrix) -> Matrix:

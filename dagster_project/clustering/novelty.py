@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from dagster_project.clustering.rows import Labels, Matrix, Rows, unit
 
 NEIGHBOURS = 12
-# Chance that a row of an old topic looks new.
-CHANCE = 1e-4
+# Chance that a row of an old topic looks new, and neighbours of a new topic's row that may be old all the same: a
+# topic that surges has more.
+CHANCE, STRAYS = 1e-4, 1
 # More rows are sampled, so that the cost is bounded: the products of 8,000 by 40,000 rows take some seconds.
 LARGEST_NEW, LARGEST_OLD = 8_000, 32_000
 
@@ -29,7 +30,8 @@ def new_topics(rows: Rows, fresh: NDArray[np.integer], most: int, random: np.ran
         return np.empty((0, rows.vectors.shape[1]), np.float32)
     new, old = _sample(fresh, LARGEST_NEW, random), _sample(old, LARGEST_OLD, random)
     near = _nearest(rows.take(np.concatenate([new, old])), len(new))
-    novel = (near < len(new)).sum(axis=1) >= _rare_count(len(new) / (len(new) + len(old)))
+    enough = max(_rare_count(len(new) / (len(new) + len(old))), NEIGHBOURS - STRAYS)
+    novel = (near < len(new)).sum(axis=1) >= enough
     groups = _groups(near, novel)
     sizes = np.bincount(groups[groups >= 0])
     large = np.argsort(-sizes, kind="stable")[:most]
