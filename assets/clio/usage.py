@@ -83,11 +83,10 @@ def _first_quiet(counts: Matrix, traffic: Matrix, least: int) -> NDArray[np.int6
     expected = paces * expected_of
     ratio = np.divide(ahead, expected, out=np.ones_like(counts), where=expected > 0)
     evidence = expected - ahead + xlogy(ahead, ratio)
-    start = np.where(ahead < expected, evidence, 0.0).argmax(axis=1)
-    row = np.arange(len(counts))
-    silent, mean = ahead[row, start], expected[row, start]
-    quiet = (silent <= np.maximum(least, QUIET * mean)) & (mean >= enough_expected(least))
-    return np.where(quiet, start, 0)
+    silent = (ahead < expected) & (ahead <= np.maximum(least, QUIET * expected))
+    start = np.where(silent, evidence, 0.0).argmax(axis=1)
+    enough = expected[np.arange(len(counts)), start] >= enough_expected(least)
+    return np.where(silent.any(axis=1) & enough, start, 0)
 
 
 def _before(counts: Matrix) -> Matrix:

@@ -1,7 +1,7 @@
 """New topics among new rows: places where new rows crowd although few old ones lie there.
 
 A row of a topic that goes on has old rows around it in the proportion of old to new; a row of a new topic has almost
-only new ones. This is the two-sample test by nearest neighbours (Schilling 1986), taken row by row.
+only new ones. A topic that grows severalfold at once looks new as well. This is the two-sample test by nearest neighbours (Schilling 1986), taken row by row.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from dagster_project.clustering.rows import Labels, Matrix, Rows, unit
 
 NEIGHBOURS = 12
-# Chance that a row of an old topic looks new, and neighbours of a new topic's row that may be old all the same: a
-# topic that surges has more.
-CHANCE, STRAYS = 1e-4, 1
+# Chance that a row of an old topic looks new.
+CHANCE = 1e-4
 # More rows are sampled, so that the cost is bounded: the products of 8,000 by 40,000 rows take some seconds.
 LARGEST_NEW, LARGEST_OLD = 8_000, 32_000
 
@@ -30,8 +29,7 @@ def new_topics(rows: Rows, fresh: NDArray[np.integer], most: int, random: np.ran
         return np.empty((0, rows.vectors.shape[1]), np.float32)
     new, old = _sample(fresh, LARGEST_NEW, random), _sample(old, LARGEST_OLD, random)
     near = _nearest(rows.take(np.concatenate([new, old])), len(new))
-    enough = max(_rare_count(len(new) / (len(new) + len(old))), NEIGHBOURS - STRAYS)
-    novel = (near < len(new)).sum(axis=1) >= enough
+    novel = (near < len(new)).sum(axis=1) >= _rare_count(len(new) / (len(new) + len(old)))
     groups = _groups(near, novel)
     sizes = np.bincount(groups[groups >= 0])
     large = np.argsort(-sizes, kind="stable")[:most]
