@@ -47,7 +47,7 @@ class Release:
 def main() -> None:
     """Run the benchmark and write its figures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--conversations", type=int, default=20_000)
+    parser.add_argument("--conversations", type=int, default=15_000)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--cache", type=Path, help="folder that keeps the embeddings for another run")
     parser.add_argument("--json", type=Path, required=True)

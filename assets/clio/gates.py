@@ -9,14 +9,7 @@ from dagster_project.checks import GateSpec, Outcome
 from dagster_project.lake import StagedTable
 from dagster_project.leak_gate import event_logs, find_leaks
 from dagster_project.steps import Step
-from schemas.catalogue import (
-    CLUSTER_CELLS,
-    CLUSTER_LINEAGE,
-    CLUSTERS,
-    LANGUAGE_CONTRASTS,
-    PRIVACY_REPORT,
-    Table,
-)
+from schemas.catalogue import CLUSTERS, Table
 
 
 def release_gates(table: Table, beside: Sequence[Table] = ()) -> tuple[GateSpec, ...]:
@@ -51,6 +44,3 @@ def release_gates(table: Table, beside: Sequence[Table] = ()) -> tuple[GateSpec,
 
 
 RELEASE_GATES = release_gates(CLUSTERS)
-LINEAGE_GATES = release_gates(
-    CLUSTER_LINEAGE, beside=(CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, PRIVACY_REPORT)
-)

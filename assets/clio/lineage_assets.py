@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import polars as pl
 
-from assets.clio.gates import LINEAGE_GATES
+from assets.clio.gates import release_gates
 from dagster_project.privacy.thresholds import Limits, Thresholds
 from dagster_project.steps import Result, Step, table_step
 from schemas.catalogue import (
     CLUSTER_ASSIGNMENTS,
+    CLUSTER_CELLS,
     CLUSTER_CHANGES,
     CLUSTER_LINEAGE,
     CLUSTER_MEMBERS,
@@ -16,8 +17,11 @@ from schemas.catalogue import (
     CLUSTERS,
     CURRENT_CONVERSATIONS,
     FACETS,
+    LANGUAGE_CONTRASTS,
     PRIVACY_REPORT,
 )
+
+BESIDE = (CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, PRIVACY_REPORT)
 
 
 @table_step(
@@ -56,13 +60,12 @@ def _by_event(rows: pl.DataFrame) -> pl.DataFrame:
         CLUSTER_ASSIGNMENTS,
         CLUSTER_NODES,
         CLUSTER_CHANGES,
-        CLUSTERS,
-        PRIVACY_REPORT,
+        *BESIDE,
     ],
     version="1",
     group="release",
     settings=("min_users", "min_conversations", "max_user_share", "unsafe_below_floor", "dp_epsilon"),
-    gates=LINEAGE_GATES,
+    gates=release_gates(CLUSTER_LINEAGE, BESIDE),
 )
 def cluster_lineage(
     step: Step,
@@ -72,13 +75,13 @@ def cluster_lineage(
     cluster_nodes: pl.LazyFrame,
     cluster_changes: pl.LazyFrame,
     clusters: pl.LazyFrame,
-    privacy_report: pl.LazyFrame,
+    **beside: pl.LazyFrame,
 ) -> Result:
     """Publishes what became of each published cluster; rows of earlier releases stay as they were published."""
     from assets.clio.lineage import SCHEMA, lineage_rows
     from assets.clio.usage import quiet_clusters, weekly_use
 
-    del privacy_report  # its gates read it
+    del beside  # what its gates read
     if step.settings.dp_epsilon is not None:
         return Result({CLUSTER_LINEAGE.name: pl.DataFrame(schema=SCHEMA)})
     limits = _limits(step)
