@@ -45,8 +45,9 @@ def quiet_clusters(entries: pl.DataFrame, traffic: pl.DataFrame, limits: Limits)
     conversations that are clustered. Conversations without a week are in neither. Out: cluster_id, quiet_since (Monday).
 
     Said only where so many conversations were to be expected that `limits.min_conversations` or fewer would be a rare
-    chance, and where the weeks that told the pace pass `limits` themselves. Whoever reads it learns of the weeks of
-    silence what a withheld cell tells, and no more: a count of `limits.min_conversations` or less is as good as none.
+    chance, and where the weeks that told the pace pass `limits` themselves. It bounds the count of the weeks
+    of silence as a withheld cell does: `limits.min_conversations` or less is as good as none. The date is chosen by exact
+    counts, small ones among them.
     """
     weeks = traffic.select("week", "n").sort("week")
     if entries.is_empty() or weeks.height < 2:
