@@ -184,6 +184,16 @@ class Lake:
         """One partition, lazily."""
         return pl.scan_parquet(self.path(zone, table, partition))
 
+    def last(self, zone: str, table: str) -> pl.DataFrame | None:
+        """What a step wrote into its own table before, for a step whose result carries on from it.
+
+        None where there is nothing, or where it is damaged: state cannot be made again, so a step begins anew.
+        """
+        try:
+            return self.scan(zone, table).collect()
+        except ObservatoryError:
+            return None
+
     def scan_batches(self, zone: str, table: str, partitions: Sequence[str]) -> pl.LazyFrame:
         """Several partitions as one frame, each row with its partition key in `batch`."""
         if not partitions:

@@ -20,7 +20,7 @@ def table_description(model: type[DataFrameModel]) -> str:
 
 def comment_script() -> str:
     """Statements for every published table and column."""
-    lines = ["-- Written by `python -m schemas.comments` from schemas/published.py; do not edit."]
+    lines = ["-- Written by `python -m schemas.comments` from the published schemas; do not edit."]
     for name, model in MODELS.items():
         lines.append(f"\nCOMMENT ON TABLE {name} IS {_quoted(table_description(model))};")
         for column, schema in model.to_schema().columns.items():

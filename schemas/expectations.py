@@ -16,6 +16,7 @@ import polars as pl
 
 from schemas.data_docs import publish_docs, site_config
 from schemas.identifiers import ANY_IDENTIFIER, HIDDEN
+from schemas.lineage import BANDS, EVENTS, GONE
 from schemas.published import DIMENSIONS, NAME_LENGTH, SUMMARY_LENGTH
 
 TABLES = ("clusters", "cluster_cells", "language_contrasts", "privacy_report")
@@ -47,7 +48,7 @@ class GxResult:
 def validate_published(frames: Mapping[str, pl.DataFrame], docs_folder: Path) -> GxResult:
     """Validate the published tables and rewrite the Data Docs in `docs_folder`.
 
-    `frames` holds the tables by name; `run_log` may be absent, the others may not. The limits are those that
+    `frames` holds the tables by name; `cluster_lineage` and `run_log` may be absent, the others may not. The limits are those that
     the privacy report states, and never under the floor of 5 unless it states that too.
     """
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "False")
@@ -110,7 +111,17 @@ def _with_helpers(frames: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]
             ratio_up=pl.col("ratio") * (1 + ROUNDING),
             ratio_down=pl.col("ratio") * (1 - ROUNDING),
         ),
+        **{name: _lineage_helpers(frame) for name, frame in frames.items() if name == "cluster_lineage"},
     }
+
+
+def _lineage_helpers(lineage: pl.DataFrame) -> pl.DataFrame:
+    """The cluster that each row is about, and whether it is gone."""
+    gone = pl.col("event").is_in(GONE)
+    subject = pl.when(gone).then("previous_id").otherwise("cluster_id")
+    return lineage.with_columns(
+        gone=gone.cast(pl.UInt8), subject=subject, quiet_since=pl.col("quiet_since").cast(pl.String)
+    )
 
 
 def _rules(limits: Mapping[str, float]) -> dict[str, Rules]:
@@ -154,6 +165,22 @@ def _contrast_rules(limits: Mapping[str, float]) -> Rules:
     ]
 
 
+def _lineage_rules(_: Mapping[str, float]) -> Rules:
+    names = [rule for column in ("name", "previous_name") for rule in _strings(column, NAME_LENGTH)[1:]]
+    shares = ("overlap", "share_of_previous", "share_of_cluster")
+    return [
+        *names,
+        ("event is known", ONE_OF, {"column": "event", "value_set": list(EVENTS)}),
+        ("every row is about a cluster", GIVEN, {"column": "subject"}),
+        ("one row per cluster and release", TOGETHER_UNIQUE, {"column_list": ["release", "gone", "subject"]}),
+        ("band is known", ONE_OF, {"column": "band", "value_set": list(BANDS)}),
+        *(
+            (f"{name} is a share", BETWEEN, {"column": name, "min_value": 0, "max_value": 1})
+            for name in shares
+        ),
+    ]
+
+
 def _report_rules(_: Mapping[str, float]) -> Rules:
     return [
         ("one row per scope and measure", TOGETHER_UNIQUE, {"column_list": ["scope", "measure"]}),
@@ -169,6 +196,7 @@ SUITES = {
     "clusters": _cluster_rules,
     "cluster_cells": _cell_rules,
     "language_contrasts": _contrast_rules,
+    "cluster_lineage": _lineage_rules,
     "privacy_report": _report_rules,
     "run_log": _log_rules,
 }

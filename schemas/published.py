@@ -8,6 +8,7 @@ import pandera.polars as pa
 import polars as pl
 
 from schemas.identifiers import ANY_IDENTIFIER, HIDDEN
+from schemas.lineage import ClusterLineage
 
 DIMENSIONS = ("language", "week", "model", "concern_band")
 OTHER = "other"
@@ -261,6 +262,7 @@ MODELS: dict[str, type[pa.DataFrameModel]] = {
     "clusters": Cluster,
     "cluster_cells": ClusterCell,
     "language_contrasts": LanguageContrast,
+    "cluster_lineage": ClusterLineage,
     "privacy_report": PrivacyReport,
     "run_log": RunLog,
 }

@@ -136,9 +136,9 @@ def clustering(
 def _previous_clustering(step: Step) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame] | None:
     """The last clustering of this home: identities and names carry over from it, so it is state, not an input."""
     tables = (CLUSTER_CENTROIDS, CLUSTER_NODES, CLUSTER_ASSIGNMENTS)
-    if any(step.lake.manifest(table.zone, table.name) is None for table in tables):
+    centroids, nodes, assignments = (step.lake.last(table.zone, table.name) for table in tables)
+    if centroids is None or nodes is None or assignments is None:
         return None
-    centroids, nodes, assignments = (step.lake.scan(table.zone, table.name).collect() for table in tables)
     return centroids, nodes, assignments
 
 

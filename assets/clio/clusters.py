@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from assets.clio.changes import compared_levels
 from assets.clio.naming import name_nodes
 from dagster_project.clustering import (
     Centroids,
@@ -28,8 +29,9 @@ Labels = NDArray[np.int32]
 Vectors = NDArray[np.float32]
 Frames = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]
 
-# A node keeps its name while it shares this part of its members with itself before.
-SAME_MEMBERS = 0.9
+# A node may keep its name while it shares this part of its earlier members with itself before; what it means today
+# decides whether it does.
+SAME_MEMBERS = 0.5
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,11 @@ class Before:
         """Position of each conversation's node of a level; -1 for a new conversation."""
         return np.where(self.base >= 0, self.above[level][self.base], -1).astype(np.int32)
 
+    def overlap(self, level: int, labels: Labels) -> Overlap:
+        """What a level's nodes share with those of today (`labels`), over the conversations that both know."""
+        known = self.base >= 0
+        return Overlap.of(self.labels(level)[known], labels[known])
+
 
 def cluster_conversations(
     ids: pl.Series,
@@ -95,18 +102,20 @@ def cluster_conversations(
     members = _members(ids, vectors, facets)
     fitted = fit_clusters(vectors, clusters, seed=seed, previous=warm)
     sizes = np.bincount(fitted.labels, minlength=len(fitted.centroids))
-    names = [_identities(0, fitted.labels, fitted.centroids, ids, before)]
+    at_base = None if before is None else 0
+    names = [_identities(0, at_base, fitted.labels, fitted.centroids, ids, before)]
     hierarchy = _hierarchy(names[0], fitted, before, top, seed)
     above = hierarchy.of_base() or [np.arange(len(sizes), dtype=np.int32)]
+    compared = compared_levels(len(above) - 1, None if before is None else len(before.ids) - 1)
     base_ids = pl.Series(names[0], dtype=pl.String)
     for level, nodes in enumerate(above[1:], start=1):
         centroids = _centroids_above(fitted.centroids, sizes, nodes)
-        names.append(_identities(level, nodes[fitted.labels], centroids, base_ids, before, nodes))
+        below = compared[level][1]
+        names.append(_identities(level, below, nodes[fitted.labels], centroids, base_ids, before, nodes))
     tree = _tree(hierarchy, names)
     assignments = pl.DataFrame({"conversation_id": ids, "cluster_id": base_ids.gather(fitted.labels)})
-    kept = (
-        None if before is None else _names_to_keep(before, [nodes[fitted.labels] for nodes in above], names)
-    )
+    labels = [nodes[fitted.labels] for nodes in above]
+    kept = None if before is None else _names_to_keep(before, labels, names, compared)
     named = name_nodes(members.with_columns(assignments["cluster_id"]), tree, min_users=min_users, kept=kept)
     return assignments, _centroid_frame(fitted, names[0], sizes), named
 
@@ -151,6 +160,7 @@ def _centroids_above(centroids: Vectors, sizes: NDArray[np.int64], nodes: Labels
 
 def _identities(
     level: int,
+    below: int | None,
     labels: Labels,
     centroids: Vectors,
     parts: pl.Series,
@@ -159,22 +169,21 @@ def _identities(
 ) -> list[str]:
     """Id of each node of a level: the one that it continues, or one born of its parts.
 
-    `labels`: node of each conversation. `parts` are the ids that make up the nodes (conversations for the base, base
+    `below`: the earlier level that it is compared with; `labels`: node of each conversation. `parts` are the ids that make up the nodes (conversations for the base, base
     clusters above), `at` the node of each part.
     """
     matched: list[str | None] = [None] * len(centroids)
     taken: set[str] = set()
     if before is not None:
         taken = {node for nodes in before.ids for node in nodes}
-        if level < len(before.ids):
+        if below is not None:
             old = (
                 before.centroids
                 if level == 0
-                else _centroids_above(before.centroids, before.sizes, before.above[level])
+                else _centroids_above(before.centroids, before.sizes, before.above[below])
             )
-            known = before.base >= 0
-            overlap = Overlap.of(before.labels(level)[known], labels[known])
-            matched = match_identities(before.ids[level], old, centroids, overlap)
+            overlap = before.overlap(below, labels)
+            matched = match_identities(before.ids[below], old, centroids, overlap)
     grouped = pl.DataFrame({"node": labels if at is None else at, "part": parts}).group_by("node").agg("part")
     born = dict(grouped.iter_rows())
     ids = []
@@ -210,15 +219,22 @@ def _centroid_frame(fitted: Clustering, ids: list[str], sizes: NDArray[np.int64]
     )
 
 
-def _names_to_keep(before: Before, labels: list[Labels], names: list[list[str]]) -> pl.DataFrame:
-    """cluster_id, name of the nodes that are still themselves and whose members have hardly changed."""
+def _names_to_keep(
+    before: Before, labels: list[Labels], names: list[list[str]], compared: list[tuple[int, int | None]]
+) -> pl.DataFrame:
+    """cluster_id, name of the nodes that are still themselves: few members have left and few came from other nodes.
+
+    Conversations that are new do not count here: whether what they bring still fits the name is for the naming to say.
+    """
     same: list[str] = []
-    for level, now in enumerate(labels[: len(before.ids)]):
-        overlap = Overlap.of(before.labels(level), now)
+    for level, below in compared:
+        if below is None:
+            continue
+        overlap = before.overlap(below, labels[level])
         pairs = zip(overlap.old, overlap.new, overlap.shared, strict=True)
         same += [
             names[level][new]
             for old, new, shared in pairs
-            if shared >= SAME_MEMBERS and before.ids[level][old] == names[level][new]
+            if shared >= SAME_MEMBERS and before.ids[below][old] == names[level][new]
         ]
     return before.names.filter(pl.col("cluster_id").is_in(same))

@@ -14,6 +14,7 @@ from itertools import count
 
 import polars as pl
 
+from assets.clio.kept_names import names_that_fit
 from assets.clio.languages import language_name
 from assets.clio.reader.lexicons import lead_in_words
 from assets.clio.terms import Terms, read_terms
@@ -72,7 +73,7 @@ def name_nodes(
     """Name every node of a tree from its members' requests.
 
     In: members (user_key, language, request, task, cluster_id: the base cluster); nodes (cluster_id, level,
-    parent_id); kept (cluster_id, name), earlier names to keep where every term in them still qualifies.
+    parent_id); kept (cluster_id, name), earlier names to keep where they still say what the cluster is about.
     Out: nodes with name and summary, in their order; no two nodes of a level share a name.
     """
     terms = read_terms(members, min_users)
@@ -82,7 +83,7 @@ def name_nodes(
     for _, places in levels:
         languages.update(_main_languages(members, places, min_users))
     chosen, shown = _choose(scored)
-    names = _still_fit(kept, scored, shown)
+    names = names_that_fit(kept, scored, shown)
     sizes = dict(scored.select("cluster_id", "cluster_users").unique().iter_rows())
     usual = Counter(languages.values()).most_common(1)
     above = dict(nodes.select("cluster_id", "parent_id").iter_rows())
@@ -301,17 +302,3 @@ def _summary(wording: Wording, language: str | None) -> str:
     else:
         body = f"Requests about {', '.join(texts[:-1])} and {texts[-1]}"
     return f"{body}; mostly in {language}." if language else f"{body}."
-
-
-def _still_fit(kept: pl.DataFrame | None, scored: pl.DataFrame, shown: Collection[str]) -> dict[str, str]:
-    """Earlier names of which the cluster could be given every term today."""
-    if kept is None or kept.is_empty():
-        return {}
-    own = scored.filter(pl.col("own")).join(kept, on="cluster_id", how="semi")
-    allowed = own.group_by("cluster_id").agg(terms=pl.concat_list("key", "text").flatten())
-    rows = kept.join(allowed, on="cluster_id").select("cluster_id", "name", "terms").iter_rows()
-    return {
-        cluster: name
-        for cluster, name, terms in rows
-        if set(name.casefold().replace(": ", ", ").split(", ")) <= {*terms, *shown}
-    }

@@ -2,8 +2,9 @@
 
 First centroids come from Ward trees over groups of rows, cut at one loss; Lloyd's passes then look at every
 centroid while there are few, and at the neighbours of a row's present centroid when there are many
-(k^2-means, Agustsson et al. 2017). A previous clustering is continued instead: new rows join the nearest centroid,
-clusters with the largest spread split when k has grown, and only what is touched is refined.
+(k^2-means, Agustsson et al. 2017). A previous clustering is continued instead: new rows join the nearest centroid;
+when k has grown, topics that are new get clusters of their own and those with the largest spread split; and only what
+is touched is refined.
 Source: Clio G.5 (base clusters by k-means); specs/privacy_reliability.md section 4 for the floors.
 """
 
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dagster_project.clustering.assignment import EXACT_CLUSTERS, Neighbourhoods, assign
+from dagster_project.clustering.novelty import join_new_topics, new_topics
 from dagster_project.clustering.rows import Labels, Matrix, Rows, unit
 from dagster_project.clustering.split import split_widest
 from dagster_project.clustering.ward import cut_together, ward_tree
@@ -71,7 +73,7 @@ def fit_clusters(
         raise ObservatoryError("the number of clusters must be at least 1")
     target = min(k or default_clusters(len(rows)), len(rows))
     if previous is not None and _continues(previous, target, k is not None, rows):
-        return finish(rows, _continue(rows, previous, target))
+        return finish(rows, _continue(rows, previous, target, np.random.default_rng(seed)))
     labels, centroids = _first_centroids(rows, target, np.random.default_rng(seed))
     labels, centroids = _refine(rows, labels, centroids, PASSES)
     return finish(rows, split_widest(rows, labels, centroids, target)[0])
@@ -88,7 +90,7 @@ def _continues(previous: Centroids, target: int, exact: bool, rows: Rows) -> boo
     return target / 1.5 <= known <= most
 
 
-def _continue(rows: Rows, previous: Centroids, target: int) -> Labels:
+def _continue(rows: Rows, previous: Centroids, target: int, random: np.random.Generator) -> Labels:
     centroids = unit(np.asarray(previous.vectors, dtype=np.float32))
     labels = np.full(len(rows), -1, np.int32) if previous.labels is None else previous.labels.astype(np.int32)
     fresh = np.flatnonzero(labels < 0)
@@ -97,6 +99,9 @@ def _continue(rows: Rows, previous: Centroids, target: int) -> Labels:
         filled = np.bincount(labels[labels >= 0], minlength=len(centroids)) > 0
         centroids = np.where(filled[:, None], rows.centroids(labels, len(centroids)), centroids)
     labels[fresh] = assign(rows, centroids, fresh)
+    topics = new_topics(rows, fresh, target - len(centroids), random)
+    labels = join_new_topics(rows, labels, centroids, fresh, topics) if len(topics) else labels
+    centroids = np.concatenate([centroids, topics])
     touched = np.zeros(max(target, len(centroids)), dtype=bool)
     touched[np.unique(labels[fresh])] = True
     grown, centroids = split_widest(rows, labels, rows.centroids(labels, len(centroids)), target)

@@ -4,6 +4,8 @@ WITH strings AS (
     UNION ALL SELECT name FROM clusters
     UNION ALL SELECT summary FROM clusters
     UNION ALL SELECT value FROM cluster_cells
+    UNION ALL SELECT name FROM cluster_lineage
+    UNION ALL SELECT previous_name FROM cluster_lineage
     UNION ALL SELECT note FROM run_log
 )
 SELECT 'hidden character' AS fault

@@ -3,6 +3,8 @@ WITH strings AS (
     SELECT name AS text FROM clusters
     UNION ALL SELECT summary FROM clusters
     UNION ALL SELECT value FROM cluster_cells
+    UNION ALL SELECT name FROM cluster_lineage
+    UNION ALL SELECT previous_name FROM cluster_lineage
 )
 SELECT 'identifier' AS fault
 FROM strings

@@ -1,4 +1,4 @@
--- Written by `python -m schemas.comments` from schemas/published.py; do not edit.
+-- Written by `python -m schemas.comments` from the published schemas; do not edit.
 
 COMMENT ON TABLE clusters IS 'Groups of similar conversations, at every level of the tree; small ones are merged into an Other.';
 COMMENT ON COLUMN clusters."cluster_id" IS 'Id of the cluster; kept from release to release.';
@@ -33,6 +33,20 @@ COMMENT ON COLUMN language_contrasts."base_rate" IS 'Share of the language in th
 COMMENT ON COLUMN language_contrasts."ratio" IS 'share_in_cluster / base_rate; 1 is as common as everywhere.';
 COMMENT ON COLUMN language_contrasts."ci_low" IS 'Lower end of the interval, three digits; users, not conversations, are the sample.';
 COMMENT ON COLUMN language_contrasts."ci_high" IS 'Upper end of the interval, three digits.';
+
+COMMENT ON TABLE cluster_lineage IS 'What became of each published cluster from release to release: born, continued, split, merged, dormant, died.';
+COMMENT ON COLUMN cluster_lineage."release" IS 'Ordinal of the clustering that the release shows, 1 for the home''s first.';
+COMMENT ON COLUMN cluster_lineage."level" IS 'Height of the cluster in the tree: 0 is the finest level.';
+COMMENT ON COLUMN cluster_lineage."event" IS 'born (first shown), continued, split (off `previous_id`), dormant (shown, but its use has stopped), revived (in use or shown again), merged (`previous_id` into `cluster_id`), died (no longer shown).';
+COMMENT ON COLUMN cluster_lineage."cluster_id" IS 'Cluster of this release; where one merged, the receiver; null where died.';
+COMMENT ON COLUMN cluster_lineage."name" IS 'Name of `cluster_id` in this release.';
+COMMENT ON COLUMN cluster_lineage."previous_id" IS 'Cluster of the release before that it continues, split off or was; null where born or revived.';
+COMMENT ON COLUMN cluster_lineage."previous_name" IS 'Name under which `previous_id` was last published.';
+COMMENT ON COLUMN cluster_lineage."overlap" IS 'Share of the members of both that both have (Jaccard), over the conversations known to both clusterings: about this much, in steps of `band`; null where too few conversations tell.';
+COMMENT ON COLUMN cluster_lineage."share_of_previous" IS 'Part of the older cluster''s members that are in this one, in the same steps.';
+COMMENT ON COLUMN cluster_lineage."share_of_cluster" IS 'Part of this cluster''s earlier members that come from the older one, in the same steps.';
+COMMENT ON COLUMN cluster_lineage."band" IS 'Step to which the shares are rounded down; wider for smaller clusters.';
+COMMENT ON COLUMN cluster_lineage."quiet_since" IS 'Monday of the first week (UTC) since when the cluster is hardly used any more; null where it is in use or too few conversations tell.';
 
 COMMENT ON TABLE privacy_report IS 'What the release shows, merges and withholds, and by which limits: read this first.';
 COMMENT ON COLUMN privacy_report."scope" IS 'What the figure is about: release, thresholds, a level, a dimension.';

@@ -34,6 +34,19 @@ def test_the_graph_is_the_one_that_is_drawn() -> None:
         "cluster_nodes",
     }
     released = {"clusters", "cluster_cells", "language_contrasts", "privacy_report"}
+    changes = {"cluster_assignments", "cluster_nodes"}
+    lineage = {
+        "current_conversations",
+        "facets",
+        "cluster_assignments",
+        "cluster_nodes",
+        "cluster_changes",
+        "clusters",
+        "privacy_report",
+        "cluster_cells",
+        "language_contrasts",
+    }
+    published = {*released, "cluster_lineage"}
     assert edges == {
         "quarantine": set(),
         "conversations": set(),
@@ -44,8 +57,10 @@ def test_the_graph_is_the_one_that_is_drawn() -> None:
         "concerns": {"facets", "embeddings"},
         **dict.fromkeys(("cluster_assignments", "cluster_centroids", "cluster_nodes"), clustering),
         **dict.fromkeys(released, release),
-        "run_log": released,
-        "published_tables": {*released, "run_log"},
+        **dict.fromkeys(("cluster_changes", "cluster_members"), changes),
+        "cluster_lineage": lineage,
+        "run_log": published,
+        "published_tables": {*published, "run_log"},
     }
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import polars as pl
 
+from assets.clio.lineage import SCHEMA
 from assets.clio.release import release_tables
 from dagster_project.privacy.thresholds import Thresholds
 
@@ -30,7 +31,7 @@ def _nodes() -> pl.DataFrame:
 
 
 def published(seed: int = 0, conversations: int = 3000) -> dict[str, pl.DataFrame]:
-    """All five published tables."""
+    """All six published tables."""
     rng = np.random.default_rng(seed)
     bases = _nodes().filter(pl.col("level") == 0)["cluster_id"].to_list()
     share = np.array([1.0] * (len(bases) - 1) + [0.01])
@@ -70,7 +71,38 @@ def published(seed: int = 0, conversations: int = 3000) -> dict[str, pl.DataFram
         embedder="minilm",
         namer="terms-1",
     )
-    return {**released.frames(), "run_log": run_log()}
+    return {
+        **released.frames(),
+        "cluster_lineage": cluster_lineage(released.clusters),
+        "run_log": run_log(),
+    }
+
+
+def cluster_lineage(clusters: pl.DataFrame) -> pl.DataFrame:
+    """Two releases before this one's last: every event, of the clusters shown and of two that are gone."""
+    shown = clusters.filter(~pl.col("cluster_id").str.starts_with("other-")).sort("cluster_id")
+    ids, names, levels = shown["cluster_id"].to_list(), shown["name"].to_list(), shown["level"].to_list()
+    known = {**dict(zip(ids, names, strict=True)), "old-1": "Talk about fax", "old-2": "Talk about telex"}
+    level = {**dict(zip(ids, levels, strict=True)), "old-1": 0, "old-2": 0}
+    first = [("born", node, None) for node in [*ids[3:], "old-1", "old-2"]]
+    second = [("born", ids[0], None), ("split", ids[1], ids[3]), ("revived", ids[2], None)]
+    second += [("dormant", ids[3], ids[3]), ("merged", ids[4], "old-1"), ("died", None, "old-2")]
+    second += [("continued", node, node) for node in ids[4:]]
+    rows = [(release, *row) for release, part in ((1, first), (2, second)) for row in part]
+    frame = pl.DataFrame(rows, schema=["release", "event", "cluster_id", "previous_id"], orient="row")
+    told = pl.col("previous_id").is_not_null() & pl.col("cluster_id").is_not_null()
+    subject = pl.coalesce("cluster_id", "previous_id")
+    frame = frame.with_columns(
+        level=subject.replace_strict(level, return_dtype=pl.UInt8),
+        name=pl.col("cluster_id").replace_strict(known, default=None, return_dtype=pl.String),
+        previous_name=pl.col("previous_id").replace_strict(known, default=None, return_dtype=pl.String),
+        overlap=pl.when(told).then(0.75),
+        share_of_previous=pl.when(told).then(0.75),
+        share_of_cluster=pl.when(told).then(0.75),
+        band=pl.when(told).then(0.25),
+        quiet_since=pl.when(pl.col("event") == "dormant").then(date(2024, 1, 8)),
+    )
+    return frame.select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
 
 
 def run_log() -> pl.DataFrame:

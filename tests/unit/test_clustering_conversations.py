@@ -152,6 +152,30 @@ def test_another_embedder_of_the_same_conversations_keeps_ids(facets: pl.DataFra
     assert set(centroids["cluster_id"]) == set(before[0]["cluster_id"])
 
 
+def test_an_embedder_of_another_dimension_keeps_ids_by_members(facets: pl.DataFrame) -> None:
+    before = run(facets, clusters=8, top=8)
+    vectors = HashingEmbedder().encode(facets["request"].to_list())
+    wider = np.concatenate([vectors, np.zeros((len(vectors), 16), np.float32)], axis=1)
+    _, centroids, _ = cluster_conversations(
+        facets["conversation_id"], wider, facets, clusters=8, top=8, min_users=5, seed=0, previous=before
+    )
+    assert set(centroids["cluster_id"]) == set(before[0]["cluster_id"])
+
+
+def test_conversations_that_are_all_new_are_clustered_afresh(facets: pl.DataFrame, first: Frames) -> None:
+    after = run(conversations(900, seed=8), previous=first)
+    assert after[2].height == 900
+    assert after[1].filter(pl.col("level") == 0).height == 16
+    assert not set(after[2]["conversation_id"]) & set(facets["conversation_id"])
+
+
+@pytest.mark.parametrize("clusters", [4, 12, 30])
+def test_another_number_of_clusters_is_followed(facets: pl.DataFrame, first: Frames, clusters: int) -> None:
+    centroids = run(facets, previous=first, clusters=clusters)[0]
+    assert clusters - 1 <= centroids.height <= clusters
+    assert set(centroids["cluster_id"]) & set(first[0]["cluster_id"])
+
+
 @pytest.mark.parametrize("count", [1, 2, 7])
 def test_few_conversations(count: int) -> None:
     centroids, nodes, assignments = run(conversations(count), clusters=None, top=10)

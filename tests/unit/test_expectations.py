@@ -63,6 +63,13 @@ FAULTS: list[tuple[str, Change, str]] = [
     ("language_contrasts", first(ratio=50.0), "ratio follows from the shares"),
     ("language_contrasts", first(ci_low=50.0), "interval holds the ratio from below"),
     ("language_contrasts", first(ci_high=0.001), "interval holds the ratio from above"),
+    ("cluster_lineage", first(event="torn"), "event is known"),
+    ("cluster_lineage", first(cluster_id=None), "every row is about a cluster"),
+    ("cluster_lineage", first(name=f"about {SECRET}"), "name holds no identifier"),
+    ("cluster_lineage", first(name="a\u200bb"), "name hides no character"),
+    ("cluster_lineage", lambda frame: pl.concat([frame, frame.head(1)]), "one row per cluster and release"),
+    ("cluster_lineage", first(band=0.07), "band is known"),
+    ("cluster_lineage", first(overlap=1.5), "overlap is a share"),
     ("privacy_report", first(explanation=f"about {SECRET}"), "explanation holds no identifier"),
     ("run_log", first(seconds=-1.0), "seconds are not negative"),
 ]
@@ -172,6 +179,12 @@ SCHEMA_FAULTS = [
     ("cluster_cells", first(conversations=7), "large_enough"),
     ("language_contrasts", first(ratio=50.0), "ratio_is_of_the_shares"),
     ("language_contrasts", first(ci_low=50.0), "interval_holds_the_ratio"),
+    ("cluster_lineage", first(event="continued"), "columns_fit_the_event"),
+    ("cluster_lineage", lambda frame: frame.with_columns(band=0.25, overlap=0.3), "shares_come_in_bands"),
+    ("cluster_lineage", lambda frame: frame.with_columns(quiet_since=None), "quiet_fits_the_event"),
+    ("cluster_lineage", lambda frame: pl.concat([frame, frame.head(1)]), "one_row_per_cluster"),
+    ("cluster_lineage", first(name="a\u200bb"), "strings_are_visible"),
+    ("cluster_lineage", first(name=f"about {SECRET}"), "strings_name_nobody"),
     ("run_log", first(stage="a\u200bb"), "strings_are_visible"),
 ]
 

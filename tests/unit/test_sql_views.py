@@ -119,6 +119,17 @@ def test_weeks_and_concern_are_shares_of_what_is_shown(warehouse: duckdb.DuckDBP
     assert concern["cluster_id"][0] == "m0-b0"
 
 
+def test_the_history_tells_each_event_in_words(warehouse: duckdb.DuckDBPyConnection) -> None:
+    history = ask(warehouse, "SELECT event, story FROM cluster_history WHERE release = 2")
+    assert history.height == FRAMES["cluster_lineage"].filter(NEWEST).height
+    assert history["story"].null_count() == 0
+    stories = dict(history.filter(pl.col("event") != "continued").iter_rows())
+    assert stories["died"] == "Talk about telex is no longer shown"
+    assert stories["merged"].startswith("Talk about fax merged into Talk about ")
+    assert stories["dormant"].endswith("since the week of 2024-01-08")
+    assert history["event"].to_list()[-1] == "continued"
+
+
 def test_the_summary_adds_up(warehouse: duckdb.DuckDBPyConnection) -> None:
     rows = ask(warehouse, "SELECT * FROM suppression_summary")
     assert rows.select(
@@ -173,6 +184,21 @@ def without(*predicates: pl.Expr) -> Change:
 
 
 STATED = pl.col("scope") == "thresholds"
+NEWEST = pl.col("release") == pl.col("release").max()
+
+
+def where(condition: pl.Expr, **values: object) -> Change:
+    """Change columns of the rows that meet a condition."""
+    return lambda frame: frame.with_columns(
+        pl.when(condition).then(pl.lit(value, dtype=frame.schema[name])).otherwise(pl.col(name)).alias(name)
+        for name, value in values.items()
+    )
+
+
+def of(event: str) -> pl.Expr:
+    return pl.col("event") == event
+
+
 FAULTS: dict[str, list[tuple[str, Change]]] = {
     "limits_are_known": [
         ("privacy_report", without(STATED, pl.col("measure") == "min_users")),
@@ -205,6 +231,25 @@ FAULTS: dict[str, list[tuple[str, Change]]] = {
         ("clusters", without(pl.col("cluster_id") == "m0")),
         ("clusters", lambda frame: frame.with_columns(level=pl.lit(0, dtype=pl.UInt8))),
     ],
+    "lineage_covers_clusters": [
+        ("cluster_lineage", without(NEWEST, of("split"))),
+        ("cluster_lineage", lambda frame: pl.concat([frame, frame.filter(NEWEST, of("born"))])),
+        ("cluster_lineage", where(NEWEST & of("born"), cluster_id="nowhere")),
+    ],
+    "lineage_fits_events": [
+        ("cluster_lineage", where(of("continued"), previous_id="m0")),
+        ("cluster_lineage", where(of("dormant"), quiet_since=None)),
+        ("cluster_lineage", where(of("born"), previous_id="m0")),
+        ("cluster_lineage", where(of("died"), overlap=0.5)),
+        ("cluster_lineage", where(of("merged"), band=None)),
+        ("cluster_lineage", where(of("split"), name=None)),
+        ("cluster_lineage", where(of("split"), event="torn")),
+    ],
+    "lineage_names_what_was_shown": [
+        ("cluster_lineage", where(of("died"), previous_id="never-shown")),
+        ("cluster_lineage", where(of("merged"), previous_name="Another")),
+        ("cluster_lineage", without(pl.col("release") == 1)),
+    ],
     "duplicate_ids": [("clusters", lambda frame: pl.concat([frame, frame.head(1)]))],
     "duplicate_sibling_names": [("clusters", lambda frame: frame.with_columns(name=pl.lit("Same")))],
     "identifiers_in_strings": [
@@ -213,8 +258,13 @@ FAULTS: dict[str, list[tuple[str, Change]]] = {
         ("cluster_cells", first(value="GB82 WEST 1234 5698 7654 32")),
         ("clusters", first(name="see https://x.example")),
         ("clusters", first(name="host 10.0.0.17")),
+        ("cluster_lineage", where(of("died"), previous_name="ask jo@example.org")),
     ],
-    "hidden_characters": [("clusters", first(name="a\u202eb")), ("cluster_cells", first(value="a\u200bb"))],
+    "hidden_characters": [
+        ("clusters", first(name="a\u202eb")),
+        ("cluster_cells", first(value="a\u200bb")),
+        ("cluster_lineage", first(name="a\u200bb")),
+    ],
 }
 
 
