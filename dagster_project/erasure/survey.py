@@ -17,6 +17,7 @@ PERSONAL = frozenset({"conversation_id", "user_key"})
 HOLDS_NOBODY = {
     "quarantine": "places of unreadable rows and reasons, never what they hold",
     "cluster_centroids": "means of many; fitted again from who is left, and dropped where nobody is",
+    "cluster_changes": "counts of what clusters share; the members they were told from are rewritten",
     "cluster_nodes": "names of terms that enough users share; chosen again from who is left",
 }
 """Restricted tables without such a column, and why nothing of one person can be left in them."""
