@@ -36,7 +36,7 @@ class Level:
 
 LEVELS = (
     Level("top", "top clusters, one for each topic", "top", "topic", "one"),
-    Level("given", "base clusters, each assigned to the nearest of the topics' names", "given", "topic", "name"),
+    Level("given", "base clusters, each assigned to the topic of the nearest subtopic name", "given", "topic", "name"),
     Level("leaf", "base clusters, each counted for its commonest topic: the most a tree can reach", "base", "topic", "commonest"),
     Level("fine", "base clusters, each counted for its commonest subtopic", "base", "subtopic", "commonest"),
 )  # fmt: skip

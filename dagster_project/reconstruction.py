@@ -119,16 +119,16 @@ def topmost(nodes: pl.DataFrame) -> pl.DataFrame:
 
 
 def nearest_topics(centroids: pl.DataFrame, truth: pl.DataFrame) -> pl.DataFrame:
-    """`base`, `given`: for each cluster of cluster_centroids the topic whose names lie nearest to its centroid.
+    """`base`, `given`: for each cluster of cluster_centroids the topic with the subtopic whose name lies nearest.
 
-    A topic is given by its own name and those of its subtopics.
+    So the topics are given, by the names of what belongs to them, and nothing else of the truth is used.
     """
     from dagster_project import embedding
 
-    names = truth.group_by("topic").agg(pl.col("subtopic").unique().sort().str.join(", ")).sort("topic")
-    texts = names.select(pl.concat_str("topic", pl.lit(": "), "subtopic").str.replace_all("_", " "))
-    topics = embedding.default_embedder().encode(texts.to_series().to_list())
-    nearest = (centroids["centroid"].to_numpy() @ topics.T).argmax(axis=1)
+    names = truth.select("topic", "subtopic").unique().sort("topic", "subtopic")
+    texts = names["subtopic"].str.replace_all("_", " ").to_list()
+    given = embedding.default_embedder().encode(texts)
+    nearest = (centroids["centroid"].to_numpy() @ given.T).argmax(axis=1)
     return pl.DataFrame({"base": centroids["cluster_id"], "given": names["topic"].gather(nearest)})
 
 

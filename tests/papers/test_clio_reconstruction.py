@@ -58,6 +58,7 @@ def figure(report: dict, level: str, group: str) -> dict:
     return found
 
 
+@pytest.mark.slow
 def test_a_reader_that_knows_the_truth_is_right(read_from_truth: Callable[[bool], None]) -> None:
     read_from_truth(False)
     report = run_reconstruction(CONVERSATIONS, SEED, None, None)
@@ -69,6 +70,7 @@ def test_a_reader_that_knows_the_truth_is_right(read_from_truth: Callable[[bool]
     assert [level["clusters"] for level in report["levels"] if level["level"] == "top"] == [report["topics"]]
 
 
+@pytest.mark.slow
 def test_a_reader_that_knows_nothing_is_at_chance(read_from_truth: Callable[[bool], None]) -> None:
     read_from_truth(True)
     report = run_reconstruction(CONVERSATIONS, SEED, None, None)
@@ -77,6 +79,7 @@ def test_a_reader_that_knows_nothing_is_at_chance(read_from_truth: Callable[[boo
     assert report["levels"][0]["nmi"] < 0.1
 
 
+@pytest.mark.slow
 def test_the_command_reports_every_language_beside_chance(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
     arguments = ["evaluate-clio", "--conversations", "400", "--seed", "4", "--json", str(file)]
