@@ -47,7 +47,7 @@ def compare(rows: pl.DataFrame) -> tuple[list[dict[str, Any]], list[dict[str, An
 
     Each level: level, meaning, clusters, groups, nmi, ari, macro_f1. Each figure: level, group (all, ordinary,
     concerning, or a language), conversations, users, accuracy with low and high (95 %, clustered by user), chance_even
-    (one over the number of topics), chance_commonest (share of the commonest topic in the group), and p_below (languages:
+    (one over the number of topics), chance_commonest (who always answers with the commonest topic), and p_below (languages:
     one-sided, Holm-adjusted over the languages) with below, whether it lies significantly below all.
     """
     users = codes(rows["user"].to_numpy())
@@ -93,18 +93,16 @@ def _figures(level: str, rows: pl.DataFrame, users: Codes, known: Codes, hits: H
     spoken = rows["language"].value_counts(sort=True).sort("count", "language", descending=[True, False])
     parts = {language: languages == language for language in spoken["language"]}
     values = [below_whole(hits, users, part) for part in parts.values()]
-    adjusted = multipletests(values, alpha=SIGNIFICANT, method="holm")[1]
-    for (name, part), p_value in zip(parts.items(), adjusted, strict=True):
+    adjusted = np.asarray(multipletests(values, alpha=SIGNIFICANT, method="holm")[1])
+    for (name, part), p_value in zip(parts.items(), adjusted.tolist(), strict=True):
         figure = _figure(level, name, part, users, known, hits)
-        figures.append(
-            figure | {"p_below": round(float(p_value), DIGITS), "below": bool(p_value < SIGNIFICANT)}
-        )
+        figures.append(figure | {"p_below": round(p_value, DIGITS), "below": p_value < SIGNIFICANT})
     return figures
 
 
 def _figure(level: str, group: str, part: Hits, users: Codes, known: Codes, hits: Hits) -> dict[str, Any]:
     interval = clustered_share(hits[part], users[part])
-    counts = np.bincount(known[part])
+    commonest = np.bincount(known).argmax()
     return {
         "level": level,
         "group": group,
@@ -114,5 +112,5 @@ def _figure(level: str, group: str, part: Hits, users: Codes, known: Codes, hits
         "low": round(interval.low, DIGITS),
         "high": round(interval.high, DIGITS),
         "chance_even": round(1.0 / (int(known.max()) + 1), DIGITS),
-        "chance_commonest": round(float(counts.max() / counts.sum()), DIGITS),
+        "chance_commonest": round(float((known[part] == commonest).mean()), DIGITS),
     }

@@ -75,7 +75,8 @@ def _contingency(found: Codes, known: Codes) -> NDArray[np.int64]:
 
 def _influence(hits: Hits, users: Codes) -> NDArray[np.float64]:
     """Each user's part in the deviation of the share of hits."""
-    return np.bincount(users, (hits - hits.mean()) / len(hits), int(users.max()) + 1)
+    away = (hits - hits.mean()) / len(hits)
+    return np.bincount(users, away, int(users.max()) + 1).astype(np.float64)
 
 
 def _correction(users: Codes) -> float:
