@@ -181,24 +181,25 @@ def show_reconstruction(report: Mapping[str, Any]) -> None:
             f"{level['clusters']} clusters against {level['groups']} groups: NMI {level['nmi']:.3f}, "
             f"ARI {level['ari']:.3f}, macro-F1 {level['macro_f1']:.3f}"
         )
-    below = figures.filter((pl.col("level") == "top") & pl.col("below"))["group"].to_list()
-    found = ", ".join(below) if below else "none"
-    console.print(f"Languages significantly below the whole at the top level (Holm, 5 %): {found}")
+        below = figures.filter((pl.col("level") == level["level"]) & pl.col("below"))["group"].to_list()
+        found = ", ".join(below) if below else "none"
+        console.print(f"Languages significantly below the whole (Holm, 5 %): {found}")
 
 
 def _accuracy_table(figures: pl.DataFrame, title: str) -> Table:
     table = Table(title=title[0].upper() + title[1:], title_justify="left")
-    for column in ("group", "conversations", "accuracy", "95 %", "chance 1/n", "commonest", ""):
+    for column in ("group", "rows", "accuracy", "low", "high", "1/n", "commonest", ""):
         table.add_column(column, justify="left" if column in ("group", "") else "right")
     for row in figures.iter_rows(named=True):
         table.add_row(
             row["group"],
             f"{row['conversations']:,}",
             f"{row['accuracy']:.3f}",
-            f"{row['low']:.3f} to {row['high']:.3f}",
+            f"{row['low']:.3f}",
+            f"{row['high']:.3f}",
             f"{row['chance_even']:.3f}",
             f"{row['chance_commonest']:.3f}",
-            "below the whole" if row["below"] else "",
+            "below" if row["below"] else "",
         )
     return table
 
