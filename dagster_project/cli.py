@@ -155,6 +155,22 @@ def bench(
 
 
 @app.command()
+def evaluate_clio(
+    conversations: Annotated[int, typer.Option(min=100, help="Conversations of the sample.")] = 20_000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the sample and of the clustering.")] = 7,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Where the figures go.")] = None,
+    home: Annotated[
+        Path | None, typer.Option("--home", help="Folder to keep; a temporary one without it.")
+    ] = None,
+) -> None:
+    """Run the pipeline on a sample with known topics and report how many conversations land in the right one."""
+    from dagster_project import display
+    from dagster_project.reconstruction import run_reconstruction
+
+    display.show_reconstruction(run_reconstruction(conversations, seed, json_file, home))
+
+
+@app.command()
 def doctor(home: HomeOption = DEFAULT_HOME) -> None:
     """Check versions, device, telemetry switches, permissions and what is configured; fails when something is wrong."""
     from dagster_project import display

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from rich.console import Console
@@ -199,6 +199,41 @@ def _defused(frame: pl.DataFrame) -> pl.DataFrame:
         for name, dtype in frame.schema.items()
         if dtype == pl.String
     )
+
+
+def show_reconstruction(report: Mapping[str, Any]) -> None:
+    """The report of `observatory evaluate-clio`: who made the clusters, accuracy by group, agreement by level, what falls short."""
+    makers = ", ".join(f"{part} {report[part]}" for part in ("reader", "embedder", "namer") if report[part])
+    console.print(f"{report['conversations']:,} conversations, {report['topics']} topics: {escape(makers)}")
+    figures = pl.DataFrame(report["figures"], infer_schema_length=None)
+    for level in report["levels"]:
+        table = _accuracy_table(figures.filter(pl.col("level") == level["level"]), level["meaning"])
+        console.print(table)
+        console.print(
+            f"{level['clusters']} clusters against {level['groups']} groups: NMI {level['nmi']:.3f}, "
+            f"ARI {level['ari']:.3f}, macro-F1 {level['macro_f1']:.3f}"
+        )
+        below = figures.filter((pl.col("level") == level["level"]) & pl.col("below"))["group"].to_list()
+        found = ", ".join(below) if below else "none"
+        console.print(f"Languages significantly below the whole (Holm, 5 %): {found}")
+
+
+def _accuracy_table(figures: pl.DataFrame, title: str) -> Table:
+    table = Table(title=title[0].upper() + title[1:], title_justify="left")
+    for column in ("group", "rows", "accuracy", "low", "high", "1/n", "commonest", ""):
+        table.add_column(column, justify="left" if column in ("group", "") else "right")
+    for row in figures.iter_rows(named=True):
+        table.add_row(
+            row["group"],
+            f"{row['conversations']:,}",
+            f"{row['accuracy']:.3f}",
+            f"{row['low']:.3f}",
+            f"{row['high']:.3f}",
+            f"{row['chance_even']:.3f}",
+            f"{row['chance_commonest']:.3f}",
+            "below" if row["below"] else "",
+        )
+    return table
 
 
 def show_findings(findings: Sequence[Finding]) -> None:

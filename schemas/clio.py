@@ -12,6 +12,7 @@ KEY = r"^[0-9a-f]{32}$"
 LANGUAGE = r"^(?:[a-z]{2}|und)$"
 REQUEST_LENGTH = 240
 TASK_LENGTH = 240
+GLOSS_LENGTH = 2_000
 DIMENSION = 384
 BANDS = ("none", "low", "elevated", "high")
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
@@ -28,7 +29,7 @@ def _unit_length(data: pa.PolarsData) -> pl.LazyFrame:
 class Facet(pa.DataFrameModel):
     """What each conversation is about: one row per conversation, read from its redacted text.
 
-    Restricted: `request` and `task` are the user's own words after redaction.
+    Restricted: `request`, `task` and the Latin words of `gloss` are the user's own words after redaction.
     """
 
     conversation_id: pl.String = pa.Field(str_length={"min_value": 1}, description="Id of the conversation.")
@@ -59,6 +60,10 @@ class Facet(pa.DataFrameModel):
         str_length={"max_value": TASK_LENGTH},
         description="Key phrase of the request, at most six words, lower case.",
     )
+    gloss: pl.String = pa.Field(
+        str_length={"max_value": GLOSS_LENGTH},
+        description="What the user's words name, in English by the reader's glossary, separated by semicolons; '' for none.",
+    )
     turns: pl.UInt32 = pa.Field(description="Number of user turns.")
     characters: pl.UInt32 = pa.Field(description="Characters of all turns after redaction.")
     concern_lexical: pl.Float32 = pa.Field(
@@ -71,7 +76,7 @@ class Facet(pa.DataFrameModel):
         description="What read the facets, with its version, such as extractive-v1.",
     )
 
-    @pa.check("request", "task", name="one_line")
+    @pa.check("request", "task", "gloss", name="one_line")
     @classmethod
     def one_line(cls, data: pa.PolarsData) -> pl.LazyFrame:
         """No line breaks, controls or bidirectional marks."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -15,6 +16,9 @@ def pytest_configure(config: pytest.Config) -> None:
     from dagster_project.settings import silence_telemetry
 
     silence_telemetry()
+    # How long an example takes says how busy the machine is, not whether the code is right.
+    hypothesis.settings.register_profile("suite", deadline=None)
+    hypothesis.settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")

@@ -29,10 +29,10 @@ EMBED_SLICE = 20_000
 
 
 @table_step(
-    outputs=[FACETS], inputs=[CONVERSATIONS, REDACTED_CONVERSATIONS], version="extractive-1", group="clio"
+    outputs=[FACETS], inputs=[CONVERSATIONS, REDACTED_CONVERSATIONS], version="extractive-2", group="clio"
 )
 def facets(step: Step, conversations: pl.LazyFrame, redacted_conversations: pl.LazyFrame) -> Result:
-    """Reads each redacted conversation: language, request, task, turns, characters, words of concern."""
+    """Reads each redacted conversation: language, request, task, English gloss, turns, characters, words of concern."""
     from assets.clio.facets import read_facets
 
     total: int = conversations.select(pl.len()).collect().item()
@@ -69,18 +69,20 @@ def frequent(rows: pl.LazyFrame, column: str, step: Step) -> pl.DataFrame:
 @table_step(
     outputs=[EMBEDDINGS],
     inputs=[FACETS],
-    version="minilm-1",
+    version="minilm-2",
     group="clio",
-    settings=("embedded_facet",),
+    settings=("embedded_facet", "glossary"),
     kinds=("pytorch", "parquet"),
 )
 def embeddings(step: Step, facets: pl.LazyFrame) -> Result:
-    """Embeds one facet of each conversation as a unit vector."""
+    """Embeds one facet of each conversation as a unit vector; what is not English by its English gloss."""
+    from assets.clio.reader.gloss import text_to_embed
     from assets.clio.vectors import embed_facet
     from dagster_project.embedding import default_embedder
 
     facet = step.settings.embedded_facet
-    texts = facets.select("conversation_id", facet).collect()
+    text = text_to_embed(facet) if step.settings.glossary else pl.col(facet)
+    texts = facets.select("conversation_id", text).collect()
     embedder = default_embedder()
     frames = embed_facet(texts, facet, embedder, EMBED_SLICE, lambda done: step.report(done, texts.height))
     return Result({EMBEDDINGS.name: frames}, rows_in=texts.height, metadata={"embedder": embedder.name})

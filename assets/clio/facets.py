@@ -10,13 +10,14 @@ import numpy as np
 import polars as pl
 
 from assets.clio.reader.concern import concern_text, lexical_concern
+from assets.clio.reader.gloss import read_glosses
 from assets.clio.reader.language import UNKNOWN, identify, language_text
 from assets.clio.reader.prototypes import Prototypes, concern_margin, packaged_prototypes
 from assets.clio.reader.request import read_requests
 from assets.clio.reader.task import read_tasks
 from assets.clio.reader.text import user_texts
 
-READER = "extractive-v1"
+READER = "extractive-v2"
 SLICE = 10_000
 CONTEXT = ("conversation_id", "user_key", "started_at", "model")
 
@@ -61,7 +62,7 @@ def _read_slice(joined: pl.DataFrame) -> pl.DataFrame:
     )
     read = read.hstack(identify(read["language_text"]))
     read = read.with_columns(read_requests(read), lexical_concern(read["concern_text"], read["language"]))
-    return read.with_columns(read_tasks(read)).select(
+    return read.with_columns(read_tasks(read), read_glosses(read)).select(
         "conversation_id",
         "user_key",
         "started_at",
@@ -71,6 +72,7 @@ def _read_slice(joined: pl.DataFrame) -> pl.DataFrame:
         "language_confidence",
         "request",
         "task",
+        "gloss",
         pl.col("turns").list.len().cast(pl.UInt32),
         "characters",
         "concern_lexical",

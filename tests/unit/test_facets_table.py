@@ -68,6 +68,7 @@ def test_columns_and_types_are_the_contract() -> None:
         "language_confidence": pl.Float32,
         "request": pl.String,
         "task": pl.String,
+        "gloss": pl.String,
         "turns": pl.UInt32,
         "characters": pl.UInt32,
         "concern_lexical": pl.Float32,
