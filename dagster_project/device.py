@@ -43,7 +43,9 @@ def choose_device(wanted: str = "auto") -> Device:
         return Device("gpu", f"{found} CUDA device(s) found, and the extra `gpu` is installed")
     lack = f"{', '.join(missing)} not installed ({INSTALL})" if found else "no CUDA device found"
     if wanted == "gpu":
-        raise ObservatoryError(f"the setting `device` asks for a GPU, but: {lack}; mend that, or set it to auto")
+        raise ObservatoryError(
+            f"the setting `device` asks for a GPU, but: {lack}; mend that, or set it to auto"
+        )
     return Device("cpu", lack)
 
 

@@ -59,7 +59,9 @@ def _model_device() -> Finding:
 
     if torch.cuda.is_available():
         return Finding(True, "embedding model on", torch.cuda.get_device_name(0))
-    return Finding(True, "embedding model on", f"CPU, {os.cpu_count()} cores, {torch.get_num_threads()} torch threads")
+    return Finding(
+        True, "embedding model on", f"CPU, {os.cpu_count()} cores, {torch.get_num_threads()} torch threads"
+    )
 
 
 def _switches() -> Iterator[Finding]:

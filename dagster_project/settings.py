@@ -41,7 +41,9 @@ class Settings(BaseModel):
     top_clusters: int = Field(10, ge=2, description="Clusters wanted at the top of the hierarchy.")
     embedded_facet: str = Field("request", pattern="^(request|task)$", description="Facet that is embedded.")
     device: str = Field(
-        "auto", pattern="^(auto|cpu|gpu)$", description="Where the heavy work runs; auto takes a GPU it finds."
+        "auto",
+        pattern="^(auto|cpu|gpu)$",
+        description="Where the heavy work runs; auto takes a GPU it finds.",
     )
     seed: int = Field(0, ge=0, description="Seed of everything drawn at random.")
     min_users: int = Field(10, ge=1, description="Distinct users a released node or cell needs (floor 5).")

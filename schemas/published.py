@@ -8,6 +8,7 @@ import pandera.polars as pa
 import polars as pl
 
 from schemas.identifiers import ANY_IDENTIFIER, HIDDEN
+from schemas.map import MapCluster, MapTile
 
 DIMENSIONS = ("language", "week", "model", "concern_band")
 OTHER = "other"
@@ -261,6 +262,8 @@ MODELS: dict[str, type[pa.DataFrameModel]] = {
     "clusters": Cluster,
     "cluster_cells": ClusterCell,
     "language_contrasts": LanguageContrast,
+    "map_tiles": MapTile,
+    "map_clusters": MapCluster,
     "privacy_report": PrivacyReport,
     "run_log": RunLog,
 }

@@ -18,6 +18,8 @@ from schemas.catalogue import (
     CLUSTER_CELLS,
     CLUSTERS,
     LANGUAGE_CONTRASTS,
+    MAP_CLUSTERS,
+    MAP_TILES,
     PRIVACY_REPORT,
     PUBLISHED,
     PUBLISHED_TABLES,
@@ -36,19 +38,13 @@ JOURNAL = {
     "code_version": pl.String,
     "peak_memory_mb": pl.Float64,
 }
-RELEASED = [CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, PRIVACY_REPORT]
+RELEASED = [CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, MAP_TILES, MAP_CLUSTERS, PRIVACY_REPORT]
 
 
 @table_step(outputs=[RUN_LOG], inputs=RELEASED, version="1", group="warehouse")
-def run_log(
-    step: Step,
-    clusters: pl.LazyFrame,
-    cluster_cells: pl.LazyFrame,
-    language_contrasts: pl.LazyFrame,
-    privacy_report: pl.LazyFrame,
-) -> Result:
+def run_log(step: Step, **released: pl.LazyFrame) -> Result:
     """Publishes what ran so far: each finished step with its rows, seconds and code version."""
-    del clusters, cluster_cells, language_contrasts, privacy_report  # an order, not data
+    del released  # an order, not data
     ordinals = {batch.key: f"batch {batch.ordinal}" for batch in step.home.batches()}
     log = pl.DataFrame(step.lake.finished_steps(), schema=JOURNAL).select(
         "run_id",

@@ -18,7 +18,7 @@ from dagster_project.clustering.rows import Matrix, Rows
 NEIGHBOURS = 15
 MIN_DIST = 0.0
 # Fitted points at most: what bounds the time of a fit whatever the number of rows.
-SAMPLE = 20_000
+SAMPLE = 10_000
 # Of fewer different points, neighbourhoods of 15 say no more than two principal components do.
 FEWEST_FOR_UMAP = 4 * NEIGHBOURS
 # Nearer than this, in cosine distance, a row is a copy of a fitted point and stands where that stands.
