@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import polars as pl
 
-GRID = 64
+from schemas.map import GRID
+
 SCHEMA = {"cluster_id": pl.String, "level": pl.UInt8, "x": pl.Float64, "y": pl.Float64, "spread": pl.Float64}
 
 

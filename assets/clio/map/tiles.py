@@ -11,8 +11,8 @@ from __future__ import annotations
 import polars as pl
 
 from dagster_project.privacy.thresholds import Limits, measure
+from schemas.map import DEEPEST
 
-DEEPEST = 7
 MOST_MOVED = 0.1
 SCHEMA = {
     "zoom": pl.UInt8,
