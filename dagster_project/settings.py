@@ -43,6 +43,11 @@ class Settings(BaseModel):
     glossary: bool = Field(
         True, description="Embed English glosses of other languages; off for an embedder that knows them."
     )
+    device: str = Field(
+        "auto",
+        pattern="^(auto|cpu|gpu)$",
+        description="Where the heavy work runs; auto takes a GPU it finds.",
+    )
     seed: int = Field(0, ge=0, description="Seed of everything drawn at random.")
     min_users: int = Field(10, ge=1, description="Distinct users a released node or cell needs (floor 5).")
     min_conversations: int = Field(

@@ -9,6 +9,7 @@ from pandera.polars import DataFrameModel
 from schemas.clio import ClusterAssignment, ClusterCentroid, ClusterNode, Concern, Embedding, Facet
 from schemas.conversations import Conversation, CurrentConversation, Quarantine, RedactedConversation
 from schemas.lineage import ClusterChange, ClusterLineage, ClusterMember
+from schemas.map import MapCluster, MapTile, Projection
 from schemas.published import Cluster, ClusterCell, LanguageContrast, PrivacyReport, RunLog
 from schemas.warehouse import PublishedTable
 
@@ -45,13 +46,25 @@ CLUSTER_CENTROIDS = Table("cluster_centroids", ClusterCentroid)
 CLUSTER_NODES = Table("cluster_nodes", ClusterNode)
 CLUSTER_CHANGES = Table("cluster_changes", ClusterChange)
 CLUSTER_MEMBERS = Table("cluster_members", ClusterMember)
+PROJECTIONS = Table("projections", Projection)
 CLUSTERS = Table("clusters", Cluster, zone="published")
 CLUSTER_CELLS = Table("cluster_cells", ClusterCell, zone="published")
 LANGUAGE_CONTRASTS = Table("language_contrasts", LanguageContrast, zone="published")
+MAP_TILES = Table("map_tiles", MapTile, zone="published")
+MAP_CLUSTERS = Table("map_clusters", MapCluster, zone="published")
 PRIVACY_REPORT = Table("privacy_report", PrivacyReport, zone="published")
 CLUSTER_LINEAGE = Table("cluster_lineage", ClusterLineage, zone="published")
 RUN_LOG = Table("run_log", RunLog, zone="published")
 PUBLISHED_TABLES = Table("published_tables", PublishedTable, zone="published")
 
-PUBLISHED = (CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, CLUSTER_LINEAGE, PRIVACY_REPORT, RUN_LOG)
+PUBLISHED = (
+    CLUSTERS,
+    CLUSTER_CELLS,
+    LANGUAGE_CONTRASTS,
+    MAP_TILES,
+    MAP_CLUSTERS,
+    CLUSTER_LINEAGE,
+    PRIVACY_REPORT,
+    RUN_LOG,
+)
 """The tables that the warehouse serves, in the order in which a reader needs them."""

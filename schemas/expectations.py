@@ -59,7 +59,7 @@ def validate_published(frames: Mapping[str, pl.DataFrame], docs_folder: Path) ->
     unknown = [name for name in LIMITS if limits.get(name) is None]
     if unknown:
         return GxResult(False, tuple(f"privacy_report: states {name}" for name in unknown))
-    outcomes = _run(_with_helpers(frames), _rules(limits), docs_folder)
+    outcomes = run_suites(_with_helpers(frames), _rules(limits), docs_folder)
     failed = tuple(sorted(name for name, success in outcomes.items() if not success))
     return GxResult(not failed, failed)
 
@@ -228,7 +228,7 @@ def _at_least(larger: str, smaller: str) -> dict[str, Any]:
     return {"column_A": larger, "column_B": smaller, "or_equal": True}
 
 
-def _run(
+def run_suites(
     tables: Mapping[str, pl.DataFrame], rules: Mapping[str, Rules], docs_folder: Path
 ) -> dict[str, bool]:
     """Outcome of every expectation, named `table: rule`; writes the Data Docs."""

@@ -28,11 +28,12 @@ class Limits(Protocol):
 def published_schemas(nodes: Limits, cells: Limits) -> dict[str, Any]:
     """Schemas of all published tables, with the limits of one release added as table-level checks.
 
-    `nodes` applies to `clusters`, `cells` to `cluster_cells` and `language_contrasts`.
+    `nodes` applies to `clusters` and `map_tiles`, `cells` to `cluster_cells` and `language_contrasts`.
     """
     # A model hands out one schema object again and again; a release's limits must not stay in it.
     schemas: dict[str, Any] = {name: copy(model.to_schema()) for name, model in MODELS.items()}
-    for name, limits in {"clusters": nodes, "cluster_cells": cells, "language_contrasts": cells}.items():
+    of_each = {"clusters": nodes, "map_tiles": nodes, "cluster_cells": cells, "language_contrasts": cells}
+    for name, limits in of_each.items():
         schemas[name].checks = [*schemas[name].checks, _at_least(limits)]
     return schemas
 

@@ -9,6 +9,7 @@ import polars as pl
 
 from schemas.identifiers import ANY_IDENTIFIER, HIDDEN
 from schemas.lineage import ClusterLineage
+from schemas.map import MapCluster, MapTile
 
 DIMENSIONS = ("language", "week", "model", "concern_band")
 OTHER = "other"
@@ -263,6 +264,8 @@ MODELS: dict[str, type[pa.DataFrameModel]] = {
     "cluster_cells": ClusterCell,
     "language_contrasts": LanguageContrast,
     "cluster_lineage": ClusterLineage,
+    "map_tiles": MapTile,
+    "map_clusters": MapCluster,
     "privacy_report": PrivacyReport,
     "run_log": RunLog,
 }

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from assets.clio.gates import RELEASE_GATES
+from dagster_project.device import choose_device, lazy_queries_on
 from dagster_project.steps import Result, Step, table_step
 from schemas.catalogue import (
     CLUSTER_ASSIGNMENTS,
@@ -124,6 +125,7 @@ def clustering(
             top=step.settings.top_clusters,
             min_users=step.settings.min_users,
             seed=step.settings.seed,
+            device=choose_device(step.settings.device).kind,
             previous=_previous_clustering(step),
         )
     frames = {
@@ -174,21 +176,22 @@ def release(
         "conversation_id", "concern_score", "concern_band"
     )
     embedder = embeddings.select("embedder").head(1).collect().item()
-    tables = release_tables(
-        cluster_assignments.collect(),
-        cluster_nodes.collect(),
-        read.drop("batch"),
-        concern.collect(),
-        thresholds=Thresholds(
-            min_users=settings.min_users,
-            min_conversations=settings.min_conversations,
-            max_user_share=settings.max_user_share,
-            unsafe_below_floor=settings.unsafe_below_floor,
-        ),
-        reader=read["reader"][0],
-        embedder=embedder,
-        namer="shared-terms-2",
-    )
+    with lazy_queries_on(choose_device(settings.device)):
+        tables = release_tables(
+            cluster_assignments.collect(),
+            cluster_nodes.collect(),
+            read.drop("batch"),
+            concern.collect(),
+            thresholds=Thresholds(
+                min_users=settings.min_users,
+                min_conversations=settings.min_conversations,
+                max_user_share=settings.max_user_share,
+                unsafe_below_floor=settings.unsafe_below_floor,
+            ),
+            reader=read["reader"][0],
+            embedder=embedder,
+            namer="shared-terms-2",
+        )
     shown = ["name", "users", "conversations", "share"]
     top = tables.clusters.filter(pl.col("parent_id").is_null()).sort("conversations", descending=True)
     return Result(

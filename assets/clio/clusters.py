@@ -88,6 +88,7 @@ def cluster_conversations(
     top: int = 10,
     min_users: int,
     seed: int,
+    device: str = "cpu",
     previous: Frames | None = None,
 ) -> Frames:
     """Cluster conversations, build the tree above the clusters, and name every node.
@@ -100,7 +101,7 @@ def cluster_conversations(
     before = Before.of(previous, ids) if previous is not None and previous[0].height else None
     warm = None if before is None else Centroids(before.centroids, before.base)
     members = _members(ids, vectors, facets)
-    fitted = fit_clusters(vectors, clusters, seed=seed, previous=warm)
+    fitted = fit_clusters(vectors, clusters, seed=seed, previous=warm, device=device)
     sizes = np.bincount(fitted.labels, minlength=len(fitted.centroids))
     at_base = None if before is None else 0
     names = [_identities(0, at_base, fitted.labels, fitted.centroids, ids, before)]

@@ -19,6 +19,8 @@ from schemas.catalogue import (
     CLUSTER_LINEAGE,
     CLUSTERS,
     LANGUAGE_CONTRASTS,
+    MAP_CLUSTERS,
+    MAP_TILES,
     PRIVACY_REPORT,
     PUBLISHED,
     PUBLISHED_TABLES,
@@ -37,7 +39,15 @@ JOURNAL = {
     "code_version": pl.String,
     "peak_memory_mb": pl.Float64,
 }
-RELEASED = [CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, PRIVACY_REPORT, CLUSTER_LINEAGE]
+RELEASED = [
+    CLUSTERS,
+    CLUSTER_CELLS,
+    LANGUAGE_CONTRASTS,
+    MAP_TILES,
+    MAP_CLUSTERS,
+    CLUSTER_LINEAGE,
+    PRIVACY_REPORT,
+]
 
 
 @table_step(outputs=[RUN_LOG], inputs=RELEASED, version="1", group="warehouse")

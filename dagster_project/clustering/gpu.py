@@ -1,46 +1,59 @@
-"""The same k-means on a CUDA device through cuML; imported only where somebody asks for it (extra `gpu`)."""
+"""The heavy passes of k-means and the layout of the map on a CUDA device, through cuML (extra `gpu`).
+
+Both take what the CPU path starts from (first centroids; exact neighbours and first places), so that the two backends
+differ by rounding and by the order of additions alone. Imported only where a device was chosen.
+"""
 
 from __future__ import annotations
 
-import numpy as np
+from importlib import import_module
+from typing import Any
 
-from dagster_project.clustering.assignment import assign
-from dagster_project.clustering.kmeans import Centroids, Clustering, default_clusters, finish
-from dagster_project.clustering.rows import Matrix, Rows, unit
+import numpy as np
+from numpy.typing import NDArray
+
+from dagster_project.clustering.rows import Labels, Matrix, Rows
 from dagster_project.errors import ObservatoryError
 
-PASSES = 50
-WARM_PASSES = 3
 
+def refine_on_gpu(rows: Rows, centroids: Matrix, passes: int) -> tuple[Labels, Matrix]:
+    """Lloyd's passes from unit centroids [k, D]; labels [N] and unit centroids. 1M x 384 float32 is 1.5 GB there.
 
-def fit_clusters_on_gpu(
-    vectors: Matrix, k: int | None = None, *, seed: int = 0, previous: Centroids | None = None
-) -> Clustering:
-    """As `fit_clusters`: cluster vectors [N, D] by cosine into at most k clusters; 1M x 384 float32 is 1.5 GB there.
-
-    With `previous` the passes start from its centroids, where their number fits, and are few. Labels of a previous
-    clustering are not needed: one exact assignment of all rows is cheap on a device.
-    Raises ObservatoryError where cuML is not installed, on no rows, and on values that are not finite.
+    cuML compares with means, not with directions: for rows of length 1 that is ordinary k-means, and `finish` measures
+    both backends alike. Raises ObservatoryError where cuML is not installed.
     """
-    try:
-        from cuml.cluster import KMeans  # type: ignore[import-not-found]
-    except ImportError:
-        raise ObservatoryError(
-            "clustering on a GPU needs the extra: pip install 'lm-observatory[gpu]'"
-        ) from None
-    rows = Rows.of(vectors)
-    if len(rows) == 0:
-        raise ObservatoryError("there is nothing to cluster; add conversations first")
-    target = min(k or default_clusters(len(rows)), len(rows))
-    warm = previous is not None and previous.vectors.shape == (target, vectors.shape[1])
-    model = KMeans(
-        n_clusters=target,
-        init=unit(previous.vectors) if previous is not None and warm else "scalable-k-means++",
-        max_iter=WARM_PASSES if warm else PASSES,
-        n_init=1,
-        random_state=seed,
-        output_type="numpy",
+    model = _cuml("cuml.cluster").KMeans(
+        n_clusters=len(centroids), init=centroids, n_init=1, max_iter=passes, output_type="numpy"
     )
     model.fit(np.concatenate([block for _, block in rows.blocks()]))
-    centroids = unit(np.asarray(model.cluster_centers_, dtype=np.float32))
-    return finish(rows, assign(rows, centroids))
+    labels = np.asarray(model.labels_, dtype=np.int32)
+    filled = np.bincount(labels, minlength=len(centroids)) > 0
+    return labels, np.where(filled[:, None], rows.centroids(labels, len(centroids)), centroids)
+
+
+def umap_places_on_gpu(
+    points: Matrix, start: Matrix, near: NDArray[np.int64], distances: Matrix, seed: int
+) -> Matrix:
+    """UMAP's layout [M, 2] of unit vectors [M, D] from `start`, over given neighbours; a seed makes it repeatable.
+
+    Raises ObservatoryError where cuML is not installed.
+    """
+    model = _cuml("cuml.manifold").UMAP(
+        n_neighbors=near.shape[1],
+        min_dist=0.0,
+        metric="cosine",
+        init=start,
+        random_state=seed,
+        precomputed_knn=(near, distances),
+        output_type="numpy",
+    )
+    return np.asarray(model.fit_transform(points), dtype=np.float32)
+
+
+def _cuml(module: str) -> Any:
+    try:
+        return import_module(module)
+    except ImportError:
+        raise ObservatoryError(
+            "a GPU was chosen, but cuML is not installed: pip install 'lm-observatory[gpu]', or set device to cpu"
+        ) from None

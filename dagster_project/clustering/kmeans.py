@@ -58,13 +58,19 @@ def default_clusters(rows: int) -> int:
 
 
 def fit_clusters(
-    vectors: Matrix, k: int | None = None, *, seed: int = 0, previous: Centroids | None = None
+    vectors: Matrix,
+    k: int | None = None,
+    *,
+    seed: int = 0,
+    previous: Centroids | None = None,
+    device: str = "cpu",
 ) -> Clustering:
     """Cluster vectors [N, D] (array or memory map, any lengths) by cosine into at most k clusters.
 
     There are fewer than k where fewer rows differ. With `previous`, cluster i of the result continues cluster i of
-    it as long as both have members, unless so much is new that a fresh fit is due.
-    Raises ObservatoryError on no rows, on k < 1 and on values that are not finite.
+    it as long as both have members, unless so much is new that a fresh fit is due. On `gpu` the passes of a fresh
+    fit run there, from the same first centroids; continuing is the same code for both, and cheap.
+    Raises ObservatoryError on no rows, on k < 1, on values that are not finite, and without cuML for `gpu`.
     """
     rows = Rows.of(vectors)
     if len(rows) == 0:
@@ -75,7 +81,12 @@ def fit_clusters(
     if previous is not None and _continues(previous, target, k is not None, rows):
         return finish(rows, _continue(rows, previous, target, np.random.default_rng(seed)))
     labels, centroids = _first_centroids(rows, target, np.random.default_rng(seed))
-    labels, centroids = _refine(rows, labels, centroids, PASSES)
+    if device == "gpu":
+        from dagster_project.clustering.gpu import refine_on_gpu
+
+        labels, centroids = refine_on_gpu(rows, centroids, PASSES)
+    else:
+        labels, centroids = _refine(rows, labels, centroids, PASSES)
     return finish(rows, split_widest(rows, labels, centroids, target)[0])
 
 

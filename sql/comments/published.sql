@@ -48,6 +48,22 @@ COMMENT ON COLUMN cluster_lineage."share_of_cluster" IS 'Part of this cluster''s
 COMMENT ON COLUMN cluster_lineage."band" IS 'Step to which the shares are rounded down; wider for smaller clusters.';
 COMMENT ON COLUMN cluster_lineage."quiet_since" IS 'Monday of the first week (UTC) since when the cluster is hardly used any more; null where it is in use or too few conversations tell.';
 
+COMMENT ON TABLE map_tiles IS 'How dense the map of use is: users and conversations of square tiles, at zooms from the whole to 128 by 128.';
+COMMENT ON COLUMN map_tiles."map" IS 'Ordinal of the map: releases of one map share coordinates.';
+COMMENT ON COLUMN map_tiles."zoom" IS '0 is the whole map; each zoom halves the side.';
+COMMENT ON COLUMN map_tiles."tile_x" IS 'Column of the tile from the left, 0 first.';
+COMMENT ON COLUMN map_tiles."tile_y" IS 'Row of the tile from the bottom, 0 first.';
+COMMENT ON COLUMN map_tiles."users" IS 'Distinct users of the tile.';
+COMMENT ON COLUMN map_tiles."conversations" IS 'Conversations counted in the tile.';
+
+COMMENT ON TABLE map_clusters IS 'Where each published cluster stands on the map and how far it spreads, on a grid of 64 by 64.';
+COMMENT ON COLUMN map_clusters."map" IS 'Ordinal of the map: releases of one map share coordinates.';
+COMMENT ON COLUMN map_clusters."cluster_id" IS 'Cluster, as in `clusters`.';
+COMMENT ON COLUMN map_clusters."level" IS 'Height of the cluster in the tree: 0 is the finest level.';
+COMMENT ON COLUMN map_clusters."x" IS 'Centre from left to right, in 64ths of the map''s side.';
+COMMENT ON COLUMN map_clusters."y" IS 'Centre from bottom to top, in 64ths of the map''s side.';
+COMMENT ON COLUMN map_clusters."spread" IS 'Distance of a typical user from the centre, at least one 64th.';
+
 COMMENT ON TABLE privacy_report IS 'What the release shows, merges and withholds, and by which limits: read this first.';
 COMMENT ON COLUMN privacy_report."scope" IS 'What the figure is about: release, thresholds, a level, a dimension.';
 COMMENT ON COLUMN privacy_report."measure" IS 'Name of the figure.';

@@ -145,7 +145,9 @@ def test_the_log_of_runs_names_every_stage(ran: tuple[Path, str]) -> None:
         "embeddings",
         "concerns",
         "clustering",
+        "projection",
         "release",
+        "usage_map",
     }
     assert stages <= set(log["stage"])
     assert log.filter(pl.col("stage") == "facets")["rows_out"].to_list() == [CONVERSATIONS]

@@ -107,6 +107,31 @@ def test_expectations_gate_blocks_the_release(add: Add, home: Path, monkeypatch:
     assert Home(home).warehouse.read_bytes() == served
 
 
+def test_a_refused_map_stops_before_the_warehouse(
+    add: Add, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from assets.clio.map import tiles
+
+    add()
+    served = Home(home).warehouse.read_bytes()
+    before = generations(Home(home))
+    monkeypatch.setattr(tiles, "_divide", _divided_without_limits)
+    with pytest.raises(ObservatoryError, match="map_tiles/expectations"):
+        add("more.jsonl", 200, seed=1)
+    after = generations(Home(home))
+    maps = [name for name in before if name.startswith(("map_tiles", "map_clusters"))]
+    assert len(maps) == 2 and {name: after[name] for name in maps} == {name: before[name] for name in maps}
+    assert Home(home).warehouse.read_bytes() == served
+
+
+def _divided_without_limits(rows: pl.DataFrame, zoom: int, _: object) -> pl.DataFrame:
+    if zoom > 1:
+        return rows.clear()
+    # Three conversations stand in a quarter of their own.
+    right = pl.when(pl.int_range(pl.len()) < 3).then(1).otherwise(0).cast(pl.Int32)
+    return rows.with_columns(tile_x=right)
+
+
 @pytest.mark.parametrize(
     "planted",
     ["zqv7-abcdefghijkl canary", "Z Q V 7 - A B C D E F G H I J K L", "enpxdjctYWJjZGVmZ2hpamts"],

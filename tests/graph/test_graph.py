@@ -46,7 +46,15 @@ def test_the_graph_is_the_one_that_is_drawn() -> None:
         "cluster_cells",
         "language_contrasts",
     }
-    published = {*released, "cluster_lineage"}
+    mapped = {
+        "current_conversations",
+        "facets",
+        "projections",
+        "cluster_assignments",
+        "cluster_nodes",
+        "clusters",
+    }
+    published = {*released, "cluster_lineage", "map_tiles", "map_clusters"}
     assert edges == {
         "quarantine": set(),
         "conversations": set(),
@@ -57,6 +65,8 @@ def test_the_graph_is_the_one_that_is_drawn() -> None:
         "concerns": {"facets", "embeddings"},
         **dict.fromkeys(("cluster_assignments", "cluster_centroids", "cluster_nodes"), clustering),
         **dict.fromkeys(released, release),
+        "projections": {"current_conversations", "embeddings"},
+        **dict.fromkeys(("map_tiles", "map_clusters"), mapped),
         **dict.fromkeys(("cluster_changes", "cluster_members"), changes),
         "cluster_lineage": lineage,
         "run_log": published,
@@ -103,6 +113,7 @@ def test_packages_resolve_beside_the_code_location(package: str) -> None:
 
 def test_importing_the_graph_loads_nothing_heavy() -> None:
     heavy = ["torch", "sentence_transformers", "faiss", "presidio_analyzer", "great_expectations", "sklearn"]
+    heavy += ["umap", "numba", "cuml", "cudf_polars"]
     code = f"import sys; import dagster_project.definitions; print([m for m in {heavy} if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

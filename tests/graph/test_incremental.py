@@ -39,9 +39,11 @@ def test_one_more_file_is_the_only_one_read_and_embedded(add: Add) -> None:
     assert set(second["stage"][5:]) == {
         "current_conversations",
         "clustering",
+        "projection",
         "cluster_changes",
         "release",
         "cluster_lineage",
+        "usage_map",
         "run_log",
         "warehouse",
     }

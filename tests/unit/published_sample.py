@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from assets.clio.lineage import SCHEMA
+from assets.clio.map import map_tables
 from assets.clio.release import release_tables
 from dagster_project.privacy.thresholds import Thresholds
 
@@ -31,7 +32,7 @@ def _nodes() -> pl.DataFrame:
 
 
 def published(seed: int = 0, conversations: int = 3000) -> dict[str, pl.DataFrame]:
-    """All six published tables."""
+    """All published tables."""
     rng = np.random.default_rng(seed)
     bases = _nodes().filter(pl.col("level") == 0)["cluster_id"].to_list()
     share = np.array([1.0] * (len(bases) - 1) + [0.01])
@@ -59,8 +60,9 @@ def published(seed: int = 0, conversations: int = 3000) -> dict[str, pl.DataFram
             "model": np.array(["model-a", "model-b"])[rng.integers(0, 2, conversations)],
         }
     )
+    assignments = pl.DataFrame({"conversation_id": ids, "cluster_id": [bases[value] for value in leaf]})
     released = release_tables(
-        pl.DataFrame({"conversation_id": ids, "cluster_id": [bases[value] for value in leaf]}),
+        assignments,
         _nodes(),
         facets,
         pl.DataFrame(
@@ -71,11 +73,30 @@ def published(seed: int = 0, conversations: int = 3000) -> dict[str, pl.DataFram
         embedder="minilm",
         namer="terms-1",
     )
+    shown = released.clusters.select("cluster_id", "level")
+    tiles, positions = map_tables(
+        facets.select("conversation_id", "user_key"),
+        _places(ids, leaf, rng),
+        assignments,
+        _nodes(),
+        shown,
+        LIMITS.nodes,
+    )
     return {
         **released.frames(),
+        "map_tiles": tiles,
+        "map_clusters": positions,
         "cluster_lineage": cluster_lineage(released.clusters),
         "run_log": run_log(),
     }
+
+
+def _places(ids: list[str], leaf: np.ndarray, rng: np.random.Generator) -> pl.DataFrame:
+    """Conversations of a cluster near each other on the map."""
+    x, y = 0.1 + 0.25 * (leaf % 4), 0.1 + 0.3 * (leaf // 4)
+    spread = rng.normal(0, 0.03, (2, len(ids)))
+    places = {"conversation_id": ids, "x": x + spread[0], "y": y + spread[1]}
+    return pl.DataFrame(places).with_columns(pl.col("x", "y").clip(0, 0.999), map=pl.lit(1, pl.UInt32))
 
 
 def cluster_lineage(clusters: pl.DataFrame) -> pl.DataFrame:

@@ -141,6 +141,16 @@ def test_the_summary_adds_up(warehouse: duckdb.DuckDBPyConnection) -> None:
     assert runs["stage"].to_list() == ["facets", "release"]
 
 
+def test_the_finest_tiles_hold_every_conversation_once(warehouse: duckdb.DuckDBPyConnection) -> None:
+    tiles = ask(warehouse, "SELECT * FROM density_map")
+    total = ask(warehouse, "SELECT sum(conversations) FROM clusters WHERE parent_id IS NULL").item()
+    assert tiles["conversations"].sum() == total and tiles["zoom"].max() >= 2
+    assert abs(tiles["share"].sum() - 1) < 1e-9
+    assert (tiles["side"] ** 2).sum() <= 1
+    labels = ask(warehouse, "SELECT * FROM cluster_map")
+    assert set(labels["cluster_id"]) <= set(FRAMES["clusters"]["cluster_id"]) and labels.height > 5
+
+
 def test_the_views_of_an_empty_release_answer_too() -> None:
     empty = {name: frame.clear() for name, frame in FRAMES.items()} | {
         "privacy_report": FRAMES["privacy_report"]
@@ -264,6 +274,18 @@ FAULTS: dict[str, list[tuple[str, Change]]] = {
         ("clusters", first(name="a\u202eb")),
         ("cluster_cells", first(value="a\u200bb")),
         ("cluster_lineage", first(name="a\u200bb")),
+    ],
+    "tiles_meet_limits": [("map_tiles", first(users=4)), ("map_tiles", first(conversations=7))],
+    "tiles_add_up": [
+        ("map_tiles", first(conversations=2999)),
+        ("map_tiles", without(pl.col("zoom") == 0)),
+        ("map_tiles", lambda frame: frame.filter(pl.int_range(pl.len()) != 1)),
+    ],
+    "map_clusters_are_published": [
+        ("map_clusters", first(cluster_id="nowhere")),
+        ("map_clusters", first(x=0.1234)),
+        ("map_clusters", first(level=7)),
+        ("map_clusters", first(map=9)),
     ],
 }
 

@@ -50,7 +50,8 @@ def _entries(conversations: pl.DataFrame, tree: Tree, dimension: str) -> pl.Data
         label.cast(pl.String).alias("value")
     )
     values = values.with_columns(clean_value("value", OTHER, UNKNOWN.get(dimension, "unknown")))
-    base = conversations.group_by("cluster_id", dimension, "user").agg(n=pl.len().cast(pl.Int64))
+    by = ("cluster_id", dimension, "user")
+    base = conversations.lazy().group_by(by).agg(n=pl.len().cast(pl.Int64)).collect()
     coded = base.join(values, on=dimension, nulls_equal=True).drop(dimension)
     return coded.join(tree.members, on="cluster_id").group_by("node", "value", "user").agg(pl.col("n").sum())
 

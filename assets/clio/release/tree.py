@@ -73,10 +73,10 @@ def grow_tree(conversations: pl.DataFrame, nodes: pl.DataFrame, thresholds: Thre
 
     Raises ObservatoryError where a cluster has no row in `nodes`, or parents do not lead to the top.
     """
-    entries = conversations.group_by("cluster_id", "user").agg(n=pl.len().cast(pl.Int64))
+    entries = conversations.lazy().group_by("cluster_id", "user").agg(n=pl.len().cast(pl.Int64)).collect()
     if entries.is_empty():
         return _nothing(nodes)
-    paths = _paths(entries.select("cluster_id").unique(), nodes)
+    paths = paths_up(entries.select("cluster_id").unique(), nodes)
     counted = entries.rename({"cluster_id": "base"}).join(paths, on="base")
     counted = counted.group_by("cluster_id", "user").agg(pl.col("n").sum())
     total = entries.group_by("user").agg(pl.col("n").sum()).with_columns(cluster_id=pl.lit(TOP))
@@ -86,7 +86,7 @@ def grow_tree(conversations: pl.DataFrame, nodes: pl.DataFrame, thresholds: Thre
     return _assemble(shown, others, fates, nodes, paths, pl.concat([counted, total.select(counted.columns)]))
 
 
-def _paths(bases: pl.DataFrame, nodes: pl.DataFrame) -> pl.DataFrame:
+def paths_up(bases: pl.DataFrame, nodes: pl.DataFrame) -> pl.DataFrame:
     """Every base cluster with itself and all that hold it. Out: base, cluster_id."""
     links = nodes.select("cluster_id", "parent_id")
     step = bases.select(base="cluster_id", cluster_id="cluster_id")

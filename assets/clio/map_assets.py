@@ -1,0 +1,141 @@
+"""The map of use: places of conversations (restricted), and the tiles and cluster positions that are published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from dagster_project.checks import GateSpec, Outcome
+from dagster_project.device import choose_device, lazy_queries_on
+from dagster_project.lake import StagedTable
+from dagster_project.leak_gate import event_logs, find_leaks
+from dagster_project.steps import Result, Step, table_step
+from schemas.catalogue import (
+    CLUSTER_ASSIGNMENTS,
+    CLUSTER_NODES,
+    CLUSTERS,
+    CURRENT_CONVERSATIONS,
+    EMBEDDINGS,
+    FACETS,
+    MAP_CLUSTERS,
+    MAP_TILES,
+    PROJECTIONS,
+)
+
+
+@table_step(
+    outputs=[PROJECTIONS],
+    inputs=[CURRENT_CONVERSATIONS, EMBEDDINGS],
+    version="1",
+    group="clio",
+    settings=("seed",),
+    kinds=("faiss", "polars", "parquet"),
+)
+def projection(step: Step, current_conversations: pl.LazyFrame, embeddings: pl.LazyFrame) -> Result:
+    """Places every conversation on a map of two dimensions; those that have a place keep it."""
+    from assets.clio.map.projections import project_conversations
+    from assets.clio.vectors import gathered_vectors
+
+    current = current_conversations.collect()
+    device = choose_device(step.settings.device)
+    with gathered_vectors(embeddings, current, step.home.scratch) as (ids, vectors):
+        projected = project_conversations(
+            ids, vectors, seed=step.settings.seed, device=device.kind, previous=_previous(step)
+        )
+    counts = {
+        "map": int(projected.projections["map"][0]),
+        "fitted_points": int(projected.projections["fitted"].sum()),
+        "fitted_anew_because": projected.refitted
+        or "it was not: new conversations were placed on the old map",
+        "device": device.kind,
+    }
+    return Result({PROJECTIONS.name: projected.projections}, rows_in=current.height, metadata=counts)
+
+
+def _previous(step: Step) -> pl.DataFrame | None:
+    """The last map of this home: places carry over from it, so it is state, not an input."""
+    if step.lake.manifest(PROJECTIONS.zone, PROJECTIONS.name) is None:
+        return None
+    return step.lake.scan(PROJECTIONS.zone, PROJECTIONS.name).collect()
+
+
+def map_expectations_hold(step: Step, staged: Mapping[str, StagedTable], _: Any) -> list[Outcome]:
+    """Validate the staged map against its Great Expectations suite and rewrite its Data Docs."""
+    from schemas.map_expectations import validate_map
+
+    frames = {name: table.scan().collect() for name, table in staged.items()}
+    settings = step.settings
+    result = validate_map(frames, settings.min_users, settings.min_conversations, step.home.data_docs / "map")
+    failed = {"failed_expectations": list(result.failed)}
+    return [Outcome(MAP_TILES.name, "expectations", result.success, failed)]
+
+
+def nothing_leaks(step: Step, staged: Mapping[str, StagedTable], _: Any) -> list[Outcome]:
+    """Search the staged tables and everything that Dagster has logged so far."""
+    tables = [table.path for table in staged.values()]
+    found = find_leaks(step.home, [*tables, *event_logs(step.home)], strict=tables)
+    return [Outcome(MAP_TILES.name, "no_leaks", not found, {"leaks": found})]
+
+
+MAP_GATES = (
+    GateSpec(
+        map_expectations_hold,
+        ((MAP_TILES.name, "expectations"),),
+        "The Great Expectations suite of the map holds.",
+    ),
+    GateSpec(
+        nothing_leaks,
+        ((MAP_TILES.name, "no_leaks"),),
+        "No canary, identifier or copied text in the tables to be published or in Dagster's event log.",
+    ),
+)
+
+
+@table_step(
+    outputs=[MAP_TILES, MAP_CLUSTERS],
+    inputs=[CURRENT_CONVERSATIONS, FACETS, PROJECTIONS, CLUSTER_ASSIGNMENTS, CLUSTER_NODES, CLUSTERS],
+    version="1",
+    group="release",
+    settings=("min_users", "min_conversations", "max_user_share", "unsafe_below_floor", "dp_epsilon"),
+    gates=MAP_GATES,
+)
+def usage_map(
+    step: Step,
+    current_conversations: pl.LazyFrame,
+    facets: pl.LazyFrame,
+    projections: pl.LazyFrame,
+    cluster_assignments: pl.LazyFrame,
+    cluster_nodes: pl.LazyFrame,
+    clusters: pl.LazyFrame,
+) -> Result:
+    """Publishes how dense the map is, tile by tile, and where the published clusters stand on it."""
+    from assets.clio.map import map_tables
+    from dagster_project.privacy.thresholds import Thresholds
+
+    settings = step.settings
+    keys = ["conversation_id", "batch"]
+    users = facets.select(*keys, "user_key").join(current_conversations, on=keys, how="semi")
+    limits = Thresholds(
+        min_users=settings.min_users,
+        min_conversations=settings.min_conversations,
+        max_user_share=settings.max_user_share,
+        unsafe_below_floor=settings.unsafe_below_floor,
+    ).nodes
+    with lazy_queries_on(choose_device(settings.device)):
+        tables = map_tables(
+            users.drop("batch").collect(),
+            projections.collect(),
+            cluster_assignments.collect(),
+            cluster_nodes.collect(),
+            clusters.select("cluster_id", "level").collect(),
+            limits,
+            withheld=settings.dp_epsilon is not None,
+        )
+    tiles, positions = tables
+    by_zoom = tiles.group_by("zoom").agg(tiles=pl.len()).sort("zoom")
+    return Result(
+        {MAP_TILES.name: tiles, MAP_CLUSTERS.name: positions},
+        metadata={"tiles_by_zoom": by_zoom, "clusters_placed": positions.height},
+    )
