@@ -145,7 +145,7 @@ def _previous_clustering(step: Step) -> tuple[pl.DataFrame, pl.DataFrame, pl.Dat
 @table_step(
     outputs=[CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, PRIVACY_REPORT],
     inputs=[CURRENT_CONVERSATIONS, FACETS, CONCERNS, CLUSTER_ASSIGNMENTS, CLUSTER_NODES, EMBEDDINGS],
-    version="1",
+    version="2",
     group="release",
     settings=("min_users", "min_conversations", "max_user_share", "unsafe_below_floor"),
     gates=RELEASE_GATES,

@@ -39,8 +39,10 @@ def share_intervals(
     squares = pl.col("aa") - 2 * share * pl.col("ab") + share**2 * pl.col("bb")
     table = sums.join(totals, on=over).sort(by)
     table = table.with_columns(share=share, variance=(scale * squares / pl.col("whole") ** 2).clip(0))
-    columns = (table[name].to_numpy() for name in ("conversations", "whole", "variance", "users"))
-    found = clustered_wilson(*columns, confidence)
+    part_n, whole_n, variance, users = (
+        table[name].to_numpy() for name in ("conversations", "whole", "variance", "users")
+    )
+    found = clustered_wilson(part_n, whole_n, variance, users, confidence)
     return table.select(*by, "users", "conversations", "whole", "share").with_columns(
         low=pl.Series(found.low), high=pl.Series(found.high)
     )

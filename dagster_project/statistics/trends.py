@@ -10,6 +10,7 @@ estimate really rests on keeps the test honest where few make up most of a node.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -93,7 +94,7 @@ def _places(
     )
 
 
-def _activity(whole: pl.DataFrame, periods: pl.Series, users: pl.Series):  # noqa: ANN202 a scipy matrix
+def _activity(whole: pl.DataFrame, periods: pl.Series, users: pl.Series) -> Any:
     """Conversations of each user in each period; (U, T) sparse."""
     from scipy.sparse import csr_array
 
@@ -132,7 +133,7 @@ def _fit(used: Array, totals: Array, periods: Array) -> _Fit:
 
 
 def _influence(
-    place: tuple[Array, Array, Array], n: Array, activity, fit: _Fit
+    place: tuple[Array, Array, Array], n: Array, activity: Any, fit: _Fit
 ) -> tuple[Array, Array, Array]:  # fmt: skip
     """Of each node: the sum over users of squared influences, its users, and how many they are worth.
 
@@ -156,7 +157,7 @@ def _influence(
     return np.maximum(squares, 0.0), people, units
 
 
-def _expected(node: Array, user: Array, activity, expected: Array) -> Array:  # fmt: skip
+def _expected(node: Array, user: Array, activity: Any, expected: Array) -> Array:  # fmt: skip
     """What the fit expects of each (node, user), weighted by leverage, from the user's periods."""
     start, stop = activity.indptr[user], activity.indptr[user + 1]
     length = stop - start
