@@ -157,6 +157,7 @@ class ConcernQuadrant(pa.DataFrameModel):
     """Concern of each cluster against a flag that the data brings along, such as a moderation classifier's.
 
     A share is null where a part of it is withheld; a quadrant is still given where what is public leaves no doubt.
+    Without flags in the data, all quadrants are undecided.
     """
 
     cluster_id: pl.String = pa.Field(unique=True, description="Cluster, as in `clusters`.")

@@ -29,14 +29,14 @@ EMBED_SLICE = 20_000
 
 
 @table_step(
-    outputs=[FACETS], inputs=[CONVERSATIONS, REDACTED_CONVERSATIONS], version="extractive-1", group="clio"
+    outputs=[FACETS], inputs=[CONVERSATIONS, REDACTED_CONVERSATIONS], version="extractive-2", group="clio"
 )
 def facets(step: Step, conversations: pl.LazyFrame, redacted_conversations: pl.LazyFrame) -> Result:
     """Reads each redacted conversation: language, request, task, turns, characters, words of concern."""
     from assets.clio.facets import read_facets
 
     total: int = conversations.select(pl.len()).collect().item()
-    context = conversations.select("conversation_id", "user_key", "started_at", "model")
+    context = conversations.select("conversation_id", "user_key", "started_at", "model", "flagged")
 
     def parts() -> Iterator[pl.DataFrame]:
         for start in range(0, max(total, 1), FACET_SLICE):

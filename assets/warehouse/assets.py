@@ -16,7 +16,12 @@ from dagster_project.leak_gate import event_logs, find_leaks
 from dagster_project.steps import Result, Step, table_step
 from schemas.catalogue import (
     CLUSTER_CELLS,
+    CLUSTER_TRENDS,
+    CLUSTER_WEEKS,
     CLUSTERS,
+    COMPARISON_REPORT,
+    CONCERN_QUADRANTS,
+    FACET_CONTRASTS,
     LANGUAGE_CONTRASTS,
     PRIVACY_REPORT,
     PUBLISHED,
@@ -36,19 +41,23 @@ JOURNAL = {
     "code_version": pl.String,
     "peak_memory_mb": pl.Float64,
 }
-RELEASED = [CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, PRIVACY_REPORT]
+RELEASED = [
+    CLUSTERS,
+    CLUSTER_CELLS,
+    LANGUAGE_CONTRASTS,
+    PRIVACY_REPORT,
+    CLUSTER_WEEKS,
+    CLUSTER_TRENDS,
+    FACET_CONTRASTS,
+    CONCERN_QUADRANTS,
+    COMPARISON_REPORT,
+]
 
 
 @table_step(outputs=[RUN_LOG], inputs=RELEASED, version="1", group="warehouse")
-def run_log(
-    step: Step,
-    clusters: pl.LazyFrame,
-    cluster_cells: pl.LazyFrame,
-    language_contrasts: pl.LazyFrame,
-    privacy_report: pl.LazyFrame,
-) -> Result:
+def run_log(step: Step, **released: pl.LazyFrame) -> Result:
     """Publishes what ran so far: each finished step with its rows, seconds and code version."""
-    del clusters, cluster_cells, language_contrasts, privacy_report  # an order, not data
+    del released  # an order, not data
     ordinals = {batch.key: f"batch {batch.ordinal}" for batch in step.home.batches()}
     log = pl.DataFrame(step.lake.finished_steps(), schema=JOURNAL).select(
         "run_id",

@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import polars as pl
 
+from assets.clio.bursts import BurstRules, find_bursts
+from assets.clio.comparisons import compare, read_picture
 from assets.clio.release import release_tables
 from dagster_project.privacy.thresholds import Thresholds
 
@@ -30,12 +32,15 @@ def _nodes() -> pl.DataFrame:
 
 
 def published(seed: int = 0, conversations: int = 3000) -> dict[str, pl.DataFrame]:
-    """All five published tables."""
+    """All published tables."""
     rng = np.random.default_rng(seed)
     bases = _nodes().filter(pl.col("level") == 0)["cluster_id"].to_list()
     share = np.array([1.0] * (len(bases) - 1) + [0.01])
     leaf = rng.choice(len(bases), conversations, p=share / share.sum())
     user = rng.integers(0, 400, conversations)
+    week = rng.choice(4, conversations, p=np.full(4, 0.25))
+    # One cluster comes up in the last weeks.
+    leaf = np.where((rng.random(conversations) < 0.08 * week), 3, leaf)
     language = np.where(
         rng.random(conversations) < 0.5,
         leaf % 3,
@@ -52,25 +57,40 @@ def published(seed: int = 0, conversations: int = 3000) -> dict[str, pl.DataFram
             "conversation_id": ids,
             "user_key": [f"{value:032x}" for value in user],
             "language": np.array(["en", "es", "fr", "hi", "eo"])[language],
-            "week": [
-                date(2024, 1, 1) + timedelta(weeks=int(value)) for value in rng.integers(0, 4, conversations)
-            ],
+            "week": [date(2024, 1, 1) + timedelta(weeks=int(value)) for value in week],
             "model": np.array(["model-a", "model-b"])[rng.integers(0, 2, conversations)],
+            "turns": np.minimum(rng.geometric(0.4, conversations), 20),
+            "flagged": rng.random(conversations) < np.where(leaf < 2, 0.5 - 0.1 * leaf, 0.05),
         }
     )
+    assignments = pl.DataFrame({"conversation_id": ids, "cluster_id": [bases[value] for value in leaf]})
+    concerns = pl.DataFrame(
+        {"conversation_id": ids, "concern_band": np.array(["none", "low", "elevated", "high"])[band]}
+    )
     released = release_tables(
-        pl.DataFrame({"conversation_id": ids, "cluster_id": [bases[value] for value in leaf]}),
+        assignments,
         _nodes(),
         facets,
-        pl.DataFrame(
-            {"conversation_id": ids, "concern_band": np.array(["none", "low", "elevated", "high"])[band]}
-        ),
+        concerns,
         thresholds=LIMITS,
         reader="extractive-1",
         embedder="minilm",
         namer="terms-1",
     )
-    return {**released.frames(), "run_log": run_log()}
+    read = facets.join(concerns, on="conversation_id")
+    picture = read_picture(released.clusters, released.cluster_cells, _nodes(), assignments, read, LIMITS)
+    bursts = find_bursts(
+        pl.DataFrame(
+            schema={
+                "conversation_id": pl.String,
+                "user_key": pl.String,
+                "started_at": pl.Datetime("us", "UTC"),
+                "request": pl.String,
+            }
+        ),
+        BurstRules(5, 8),
+    )
+    return {**released.frames(), **compare(picture, bursts).frames(), "run_log": run_log()}
 
 
 def run_log() -> pl.DataFrame:

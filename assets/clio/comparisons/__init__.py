@@ -12,7 +12,12 @@ import polars as pl
 
 from assets.clio.comparisons.crossings import cross_facets, crossing_table
 from assets.clio.comparisons.picture import Picture, read_picture
-from assets.clio.comparisons.quadrants import flag_cells, quadrant_table
+from assets.clio.comparisons.quadrants import (
+    flag_cells,
+    overall_concern,
+    overall_flagged,
+    quadrant_table,
+)
 from assets.clio.comparisons.report import comparison_report
 from assets.clio.comparisons.weeks import trend_table, week_table
 from schemas.comparisons import (
@@ -52,8 +57,10 @@ def compare(picture: Picture, bursts: pl.DataFrame) -> Comparisons:
         return nothing_compared()
     crossings = cross_facets(picture)
     trends, contrasts = trend_table(picture), crossing_table(picture, crossings)
-    quadrants = quadrant_table(picture, flag_cells(picture))
-    report = comparison_report(trends, contrasts, crossings, quadrants, bursts, picture.thresholds)
+    flags = flag_cells(picture)
+    quadrants = quadrant_table(picture, flags)
+    overall = {"concern": overall_concern(picture), "flag": overall_flagged(picture, flags)}
+    report = comparison_report(trends, contrasts, crossings, quadrants, overall, bursts, picture.thresholds)
     return Comparisons(week_table(picture), trends, contrasts, quadrants, report)
 
 

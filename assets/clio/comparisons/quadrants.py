@@ -11,7 +11,6 @@ from assets.clio.comparisons.picture import FLAGS, Picture
 from dagster_project.privacy.cells import DimensionCells, Rules, suppress_cells
 from dagster_project.privacy.suppression import OTHER
 from dagster_project.statistics import share_intervals
-from schemas.comparisons import ConcernQuadrant, empty
 
 DIGITS = 3
 ROOT = 0
@@ -34,26 +33,30 @@ def quadrant_table(picture: Picture, flags: DimensionCells | None) -> pl.DataFra
     withheld, a share lies between bounds that are public; then no share is given, but a quadrant where the bounds
     leave no doubt.
     """
-    if flags is None:
-        return empty(ConcernQuadrant)
     bands = picture.cells.filter(pl.col("dimension") == "concern_band")
-    concern = _judged(
-        picture, bands, "concern_band", CONCERNING, _overall(picture, "concern_band", CONCERNING)
-    )
-    overall = flags.shown.filter(pl.col("node") == ROOT, pl.col("value") == FLAGGED)["conversations"].sum()
-    base = overall / picture.nodes["conversations"][0]
-    flagged = _judged(picture, flags.shown, "flag", (FLAGGED,), base if overall else None)
-    both = concern.join(flagged, on="node", suffix="_flagged")
+    flagged = picture.cells.clear() if flags is None else flags.shown
+    concern = _judged(picture, bands, "concern_band", CONCERNING, overall_concern(picture))
+    flag = _judged(picture, flagged, "flag", (FLAGGED,), overall_flagged(picture, flags))
+    both = concern.join(flag, on="node", how="full", coalesce=True, suffix="_flagged")
+    both = both.with_columns(pl.col("side", "side_flagged").fill_null("unclear"))
     return _shape(picture.clusters.filter(~pl.col("merged")).join(both, on="node"))
 
 
-def _overall(picture: Picture, dimension: str, values: tuple[str, ...]) -> float | None:
-    """Share of the values in the whole release, from values that are shown for a top cluster."""
-    shown = picture.cells.filter(pl.col("dimension") == dimension)["value"].unique()
-    entries = picture.entries(dimension).filter(
-        pl.col("node") == ROOT, pl.col("value").is_in(shown.implode())
-    )
-    total = entries.filter(pl.col("value").is_in(values))["n"].sum()
+def overall_concern(picture: Picture) -> float | None:
+    """Share of elevated and high concern in the whole release, from bands that are shown for a cluster."""
+    shown = picture.cells.filter(pl.col("dimension") == "concern_band")["value"].unique().to_list()
+    told = [band for band in CONCERNING if band in shown]
+    entries = picture.entries("concern_band").filter(pl.col("node") == ROOT, pl.col("value").is_in(told))
+    total = entries["n"].sum()
+    return total / picture.nodes["conversations"][0] if total else None
+
+
+def overall_flagged(picture: Picture, flags: DimensionCells | None) -> float | None:
+    """Share that is flagged in the whole release, where it may be told."""
+    if flags is None:
+        return None
+    root = flags.shown.filter(pl.col("node") == ROOT, pl.col("value") == FLAGGED)
+    total = root["conversations"].sum()
     return total / picture.nodes["conversations"][0] if total else None
 
 
@@ -131,8 +134,8 @@ def correlation(quadrants: pl.DataFrame) -> pl.DataFrame:
         concern, flagged = part["share_concerning"], part["share_flagged"]
         if part.height >= 4 and concern.n_unique() > 1 and flagged.n_unique() > 1:
             found = pearsonr(concern.to_numpy(), flagged.to_numpy())
-            low, high = found.confidence_interval(0.95)
-            rows.append((level, part.height, float(found.statistic), float(low), float(high)))
+            ends = found.confidence_interval(0.95)
+            rows.append((level, part.height, *(float(value) for value in (found[0], *ends))))
     columns = {"level": pl.UInt8, "clusters": pl.UInt32}
     return pl.DataFrame(
         rows,

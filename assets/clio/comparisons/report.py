@@ -18,6 +18,7 @@ def comparison_report(
     contrasts: pl.DataFrame,
     crossings: Crossings,
     quadrants: pl.DataFrame,
+    overall: dict[str, float | None],
     bursts: pl.DataFrame,
     thresholds: Thresholds,
 ) -> pl.DataFrame:
@@ -48,6 +49,18 @@ def comparison_report(
         ),
         ("contrasts", "compared", float(contrasts.height), "Pairs of values that were compared."),
         ("contrasts", "significant", significant, "Pairs more or less common together than chance explains."),
+        (
+            "concern",
+            "share_overall",
+            overall["concern"],
+            "Share of elevated and high concern, as far as shown.",
+        ),
+        (
+            "flag",
+            "share_overall",
+            overall["flag"],
+            "Share that is flagged. Null: no flags, or too few to tell.",
+        ),
         *_correlations(quadrants),
         *_bursts(bursts, thresholds),
     ]

@@ -41,16 +41,20 @@ def _nothing() -> dict[str, pl.Expr]:
 
 def _shape(rows: pl.DataFrame) -> pl.DataFrame:
     share = pl.col("conversations") / pl.col("cluster_conversations")
-    return false_discovery_rate(rows, "level").select(
-        "cluster_id",
-        pl.col("level").cast(pl.UInt8),
-        pl.col("value").alias("language"),
-        pl.col("users", "conversations").cast(pl.UInt32),
-        share_in_cluster=share,
-        base_rate="base_rate",
-        ratio=share / pl.col("base_rate"),
-        ci_low=pl.col("low").round_sig_figs(DIGITS),
-        ci_high=pl.col("high").round_sig_figs(DIGITS),
-        p_value=pl.col("p_value").round_sig_figs(DIGITS),
-        q_value=pl.col("q_value").round_sig_figs(DIGITS),
-    ).sort(["level", "cluster_id", "ratio", "language"], descending=[True, False, True, False])
+    return (
+        false_discovery_rate(rows, "level")
+        .select(
+            "cluster_id",
+            pl.col("level").cast(pl.UInt8),
+            pl.col("value").alias("language"),
+            pl.col("users", "conversations").cast(pl.UInt32),
+            share_in_cluster=share,
+            base_rate="base_rate",
+            ratio=share / pl.col("base_rate"),
+            ci_low=pl.col("low").round_sig_figs(DIGITS),
+            ci_high=pl.col("high").round_sig_figs(DIGITS),
+            p_value=pl.col("p_value").round_sig_figs(DIGITS),
+            q_value=pl.col("q_value").round_sig_figs(DIGITS),
+        )
+        .sort(["level", "cluster_id", "ratio", "language"], descending=[True, False, True, False])
+    )

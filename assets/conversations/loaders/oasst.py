@@ -16,6 +16,7 @@ from assets.conversations.loaders.base import (
     Parsed,
     Plain,
     RecordLoader,
+    as_flag,
     as_metadata,
     as_name,
     as_record,
@@ -103,6 +104,7 @@ def to_conversation(
         next(filter(None, models), None),
         as_metadata({"language": root.get("lang")}),
         rows,
+        as_flag(fields.get(root, "flag")),
     )
 
 
