@@ -34,7 +34,6 @@ def facet_rules(limits: Mapping[str, float]) -> Rules:
     pair = ["facet_a", "value_a", "facet_b", "value_b"]
     return [
         *sizes(limits["cell_min_users"], limits["cell_min_conversations"]),
-        *strings("value_a", VALUE_LENGTH),
         *strings("value_b", VALUE_LENGTH),
         ("one row per pair of values", TOGETHER_UNIQUE, {"column_list": pair}),
         ("facets are known", ONE_OF, {"column": "facet_a", "value_set": list(FACETS)}),

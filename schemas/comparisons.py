@@ -139,12 +139,11 @@ class FacetContrast(pa.DataFrameModel):
     @pa.dataframe_check
     @classmethod
     def strings_are_clean(cls, data: pa.PolarsData) -> pl.LazyFrame:
-        """No hidden characters and no identifiers in values."""
+        """No hidden characters in values, and no identifiers but those of clusters."""
         values = (pl.col("value_a"), pl.col("value_b"))
-        bad = pl.any_horizontal(
-            value.str.contains(rule) for value in values for rule in (HIDDEN, ANY_IDENTIFIER)
-        )
-        return data.lazyframe.select(~bad)
+        hidden = pl.any_horizontal(value.str.contains(HIDDEN) for value in values)
+        named = pl.col("value_a").str.contains(ANY_IDENTIFIER) & (pl.col("facet_a") != "cluster")
+        return data.lazyframe.select(~(hidden | named | pl.col("value_b").str.contains(ANY_IDENTIFIER)))
 
     class Config:
         """Exactly these columns, one row per pair of values."""

@@ -34,6 +34,14 @@ def test_the_graph_is_the_one_that_is_drawn() -> None:
         "cluster_nodes",
     }
     released = {"clusters", "cluster_cells", "language_contrasts", "privacy_report"}
+    compared = {
+        "cluster_weeks",
+        "cluster_trends",
+        "facet_contrasts",
+        "concern_quadrants",
+        "comparison_report",
+    }
+    comparing = {*release, *released, "bursts"} - {"embeddings"}
     assert edges == {
         "quarantine": set(),
         "conversations": set(),
@@ -44,8 +52,10 @@ def test_the_graph_is_the_one_that_is_drawn() -> None:
         "concerns": {"facets", "embeddings"},
         **dict.fromkeys(("cluster_assignments", "cluster_centroids", "cluster_nodes"), clustering),
         **dict.fromkeys(released, release),
-        "run_log": released,
-        "published_tables": {*released, "run_log"},
+        "bursts": {"current_conversations", "facets"},
+        **dict.fromkeys(compared, comparing),
+        "run_log": {*released, *compared},
+        "published_tables": {*released, *compared, "run_log"},
     }
 
 
