@@ -38,8 +38,10 @@ def test_one_more_file_is_the_only_one_read_and_embedded(add: Add) -> None:
     assert second.filter(pl.col("batch").is_not_null())["rows_out"].to_list() == [60] * 5
     assert set(second["stage"][5:]) == {
         "current_conversations",
+        "bursts",
         "clustering",
         "release",
+        "comparisons",
         "run_log",
         "warehouse",
     }
@@ -134,7 +136,13 @@ def test_a_changed_setting_recomputes_what_depends_on_it(add: Add, home: Path) -
     before = journal(opened).height
     opened.store_settings(opened.settings().model_copy(update={"clusters": 12}))
     running.materialise(opened)
-    assert journal(opened)[before:]["stage"].to_list() == ["clustering", "release", "run_log", "warehouse"]
+    assert journal(opened)[before:]["stage"].to_list() == [
+        "clustering",
+        "release",
+        "comparisons",
+        "run_log",
+        "warehouse",
+    ]
 
 
 def test_a_lost_table_is_made_again(add: Add, home: Path) -> None:
