@@ -5,6 +5,8 @@ Source: Clio (arXiv 2412.13678), the comparison of concern with Trust and Safety
 
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
 
 from assets.clio.comparisons.picture import FLAGS, Picture
@@ -133,9 +135,9 @@ def correlation(quadrants: pl.DataFrame) -> pl.DataFrame:
     for (level,), part in known.group_by("level", maintain_order=True):
         concern, flagged = part["share_concerning"], part["share_flagged"]
         if part.height >= 4 and concern.n_unique() > 1 and flagged.n_unique() > 1:
-            found = pearsonr(concern.to_numpy(), flagged.to_numpy())
+            found: Any = pearsonr(concern.to_numpy(), flagged.to_numpy())
             ends = found.confidence_interval(0.95)
-            rows.append((level, part.height, *(float(value) for value in (found[0], *ends))))
+            rows.append((level, part.height, float(found.statistic), float(ends.low), float(ends.high)))
     columns = {"level": pl.UInt8, "clusters": pl.UInt32}
     return pl.DataFrame(
         rows,
