@@ -52,5 +52,8 @@ def as_tables(conversations: list[list[str]]) -> tuple[pl.DataFrame, pl.DataFram
     redacted = pl.DataFrame({"messages": messages}, schema={"messages": MESSAGES}).with_row_index("row")
     redacted = redacted.select(conversation_id=pl.col("row").cast(pl.String), messages="messages")
     nothing = pl.lit(None, dtype=pl.String)
+    unflagged = pl.lit(None, dtype=pl.Boolean)
     started = pl.lit(None, dtype=pl.Datetime("us", "UTC"))
-    return redacted.select("conversation_id", user_key=nothing, started_at=started, model=nothing), redacted
+    return redacted.select(
+        "conversation_id", user_key=nothing, started_at=started, model=nothing, flagged=unflagged
+    ), redacted

@@ -13,6 +13,7 @@ silence_telemetry()
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 import assets.clio.assets  # noqa: E402 switches and filters come before any room is imported
+import assets.clio.comparison_assets  # noqa: E402
 import assets.clio.lineage_assets  # noqa: E402
 import assets.clio.map_assets  # noqa: E402
 import assets.conversations.assets  # noqa: E402
@@ -26,6 +27,7 @@ HOME = dg.EnvVar("OBSERVATORY_HOME")
 ROOMS = [
     assets.conversations.assets,
     assets.clio.assets,
+    assets.clio.comparison_assets,
     assets.clio.lineage_assets,
     assets.clio.map_assets,
     assets.warehouse.assets,

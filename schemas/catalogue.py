@@ -7,6 +7,14 @@ from dataclasses import dataclass
 from pandera.polars import DataFrameModel
 
 from schemas.clio import ClusterAssignment, ClusterCentroid, ClusterNode, Concern, Embedding, Facet
+from schemas.comparisons import (
+    Burst,
+    ClusterTrend,
+    ClusterWeek,
+    ComparisonReport,
+    ConcernQuadrant,
+    FacetContrast,
+)
 from schemas.conversations import Conversation, CurrentConversation, Quarantine, RedactedConversation
 from schemas.lineage import ClusterChange, ClusterLineage, ClusterMember
 from schemas.map import MapCluster, MapTile, Projection
@@ -54,6 +62,12 @@ MAP_TILES = Table("map_tiles", MapTile, zone="published")
 MAP_CLUSTERS = Table("map_clusters", MapCluster, zone="published")
 PRIVACY_REPORT = Table("privacy_report", PrivacyReport, zone="published")
 CLUSTER_LINEAGE = Table("cluster_lineage", ClusterLineage, zone="published")
+BURSTS = Table("bursts", Burst)
+CLUSTER_WEEKS = Table("cluster_weeks", ClusterWeek, zone="published")
+CLUSTER_TRENDS = Table("cluster_trends", ClusterTrend, zone="published")
+FACET_CONTRASTS = Table("facet_contrasts", FacetContrast, zone="published")
+CONCERN_QUADRANTS = Table("concern_quadrants", ConcernQuadrant, zone="published")
+COMPARISON_REPORT = Table("comparison_report", ComparisonReport, zone="published")
 RUN_LOG = Table("run_log", RunLog, zone="published")
 PUBLISHED_TABLES = Table("published_tables", PublishedTable, zone="published")
 
@@ -65,6 +79,11 @@ PUBLISHED = (
     MAP_CLUSTERS,
     CLUSTER_LINEAGE,
     PRIVACY_REPORT,
+    CLUSTER_WEEKS,
+    CLUSTER_TRENDS,
+    FACET_CONTRASTS,
+    CONCERN_QUADRANTS,
+    COMPARISON_REPORT,
     RUN_LOG,
 )
 """The tables that the warehouse serves, in the order in which a reader needs them."""

@@ -71,6 +71,9 @@ class Facet(pa.DataFrameModel):
         le=1,
         description="Concern by words alone, over all user turns: 0 where no word of concern was met.",
     )
+    flagged: pl.Boolean = pa.Field(
+        nullable=True, description="What a classifier of the file said of it; null where it said nothing."
+    )
     reader: pl.String = pa.Field(
         str_length={"min_value": 1},
         description="What read the facets, with its version, such as extractive-v1.",

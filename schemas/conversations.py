@@ -97,6 +97,9 @@ class Conversation(pa.DataFrameModel):
         nullable=True,
         description="JSON object of further facts that the file gives; the pipeline never reads it.",
     )
+    flagged: bool = pa.Field(
+        nullable=True, description="What a classifier of the file said of it; null where it said nothing."
+    )
 
     @pa.check("messages", name="known_roles")
     @classmethod

@@ -14,27 +14,27 @@ from typing import Any, cast
 
 import polars as pl
 
+from schemas import comparison_rules
 from schemas.data_docs import publish_docs, site_config
-from schemas.identifiers import ANY_IDENTIFIER, HIDDEN
 from schemas.lineage import BANDS, EVENTS, GONE
 from schemas.published import DIMENSIONS, NAME_LENGTH, SUMMARY_LENGTH
+from schemas.rules import (
+    BETWEEN,
+    GIVEN,
+    ONE_OF,
+    PAIR,
+    TOGETHER_UNIQUE,
+    UNIQUE,
+    Rules,
+    at_least,
+    close,
+    sizes,
+    strings,
+)
 
 TABLES = ("clusters", "cluster_cells", "language_contrasts", "privacy_report")
 FLOOR = 5
 ROUNDING = 5e-3
-TOLERANCE = 1e-9
-
-BETWEEN = "ExpectColumnValuesToBeBetween"
-GIVEN = "ExpectColumnValuesToNotBeNull"
-LENGTH = "ExpectColumnValueLengthsToBeBetween"
-NO_MATCH = "ExpectColumnValuesToNotMatchRegex"
-ONE_OF = "ExpectColumnValuesToBeInSet"
-PAIR = "ExpectColumnPairValuesAToBeGreaterThanB"
-TOGETHER_UNIQUE = "ExpectCompoundColumnsToBeUnique"
-UNIQUE = "ExpectColumnValuesToBeUnique"
-
-Rules = list[tuple[str, str, dict[str, Any]]]
-"""Name of a rule, class of its expectation, arguments."""
 
 
 @dataclass(frozen=True)
@@ -131,14 +131,14 @@ def _rules(limits: Mapping[str, float]) -> dict[str, Rules]:
 
 def _cluster_rules(limits: Mapping[str, float]) -> Rules:
     return [
-        *_sizes(limits["min_users"], limits["min_conversations"]),
-        *_strings("name", NAME_LENGTH),
-        *_strings("summary", SUMMARY_LENGTH, 0),
+        *sizes(limits["min_users"], limits["min_conversations"]),
+        *strings("name", NAME_LENGTH),
+        *strings("summary", SUMMARY_LENGTH, 0),
         ("cluster_id is unique", UNIQUE, {"column": "cluster_id"}),
         ("cluster_id is given", GIVEN, {"column": "cluster_id"}),
         ("share is a share", BETWEEN, {"column": "share", "min_value": 0, "max_value": 1}),
-        ("shares of the top sum to one", BETWEEN, _close("top_share", 1.0)),
-        ("children add up to their parent", BETWEEN, _close("gap", 0.0)),
+        ("shares of the top sum to one", BETWEEN, close("top_share", 1.0)),
+        ("children add up to their parent", BETWEEN, close("gap", 0.0)),
         ("parents exist, at a higher level", BETWEEN, {"column": "rise", "min_value": 1}),
         ("siblings have different names", UNIQUE, {"column": "sibling_key"}),
     ]
@@ -146,27 +146,27 @@ def _cluster_rules(limits: Mapping[str, float]) -> Rules:
 
 def _cell_rules(limits: Mapping[str, float]) -> Rules:
     return [
-        *_sizes(limits["cell_min_users"], limits["cell_min_conversations"]),
-        *_strings("value", NAME_LENGTH),
+        *sizes(limits["cell_min_users"], limits["cell_min_conversations"]),
+        *strings("value", NAME_LENGTH),
         ("one row per cell", TOGETHER_UNIQUE, {"column_list": ["cluster_id", "dimension", "value"]}),
         ("dimension is known", ONE_OF, {"column": "dimension", "value_set": list(DIMENSIONS)}),
-        ("cells add up to their cluster", BETWEEN, _close("gap", 0.0)),
+        ("cells add up to their cluster", BETWEEN, close("gap", 0.0)),
         ("share is a share", BETWEEN, {"column": "share", "min_value": 0, "max_value": 1}),
     ]
 
 
 def _contrast_rules(limits: Mapping[str, float]) -> Rules:
     return [
-        *_sizes(limits["cell_min_users"], limits["cell_min_conversations"]),
+        *sizes(limits["cell_min_users"], limits["cell_min_conversations"]),
         ("one row per cluster and language", TOGETHER_UNIQUE, {"column_list": ["cluster_id", "language"]}),
-        ("ratio follows from the shares", BETWEEN, _close("gap", 0.0)),
-        ("interval holds the ratio from below", PAIR, _at_least("ratio_up", "ci_low")),
-        ("interval holds the ratio from above", PAIR, _at_least("ci_high", "ratio_down")),
+        ("ratio follows from the shares", BETWEEN, close("gap", 0.0)),
+        ("interval holds the ratio from below", PAIR, at_least("ratio_up", "ci_low")),
+        ("interval holds the ratio from above", PAIR, at_least("ci_high", "ratio_down")),
     ]
 
 
 def _lineage_rules(_: Mapping[str, float]) -> Rules:
-    names = [rule for column in ("name", "previous_name") for rule in _strings(column, NAME_LENGTH)[1:]]
+    names = [rule for column in ("name", "previous_name") for rule in strings(column, NAME_LENGTH)[1:]]
     shares = ("overlap", "share_of_previous", "share_of_cluster")
     return [
         *names,
@@ -184,7 +184,7 @@ def _lineage_rules(_: Mapping[str, float]) -> Rules:
 def _report_rules(_: Mapping[str, float]) -> Rules:
     return [
         ("one row per scope and measure", TOGETHER_UNIQUE, {"column_list": ["scope", "measure"]}),
-        *_strings("explanation", SUMMARY_LENGTH),
+        *strings("explanation", SUMMARY_LENGTH),
     ]
 
 
@@ -198,34 +198,13 @@ SUITES = {
     "language_contrasts": _contrast_rules,
     "cluster_lineage": _lineage_rules,
     "privacy_report": _report_rules,
+    "cluster_weeks": comparison_rules.week_rules,
+    "cluster_trends": comparison_rules.trend_rules,
+    "facet_contrasts": comparison_rules.facet_rules,
+    "concern_quadrants": comparison_rules.quadrant_rules,
+    "comparison_report": _report_rules,
     "run_log": _log_rules,
 }
-
-
-def _sizes(users: float, conversations: float) -> Rules:
-    return [
-        ("enough users", BETWEEN, {"column": "users", "min_value": users}),
-        ("enough conversations", BETWEEN, {"column": "conversations", "min_value": conversations}),
-        ("no more users than conversations", PAIR, _at_least("conversations", "users")),
-    ]
-
-
-def _strings(column: str, longest: int, shortest: int = 1) -> Rules:
-    span = {"column": column, "min_value": shortest, "max_value": longest}
-    return [
-        (f"{column} is given", GIVEN, {"column": column}),
-        (f"{column} has a fit length", LENGTH, span),
-        (f"{column} holds no identifier", NO_MATCH, {"column": column, "regex": ANY_IDENTIFIER}),
-        (f"{column} hides no character", NO_MATCH, {"column": column, "regex": HIDDEN}),
-    ]
-
-
-def _close(column: str, target: float) -> dict[str, Any]:
-    return {"column": column, "min_value": target - TOLERANCE, "max_value": target + TOLERANCE}
-
-
-def _at_least(larger: str, smaller: str) -> dict[str, Any]:
-    return {"column_A": larger, "column_B": smaller, "or_equal": True}
 
 
 def run_suites(

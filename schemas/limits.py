@@ -10,6 +10,9 @@ import polars as pl
 
 from schemas.published import MODELS
 
+CLUSTER_TABLES = ("clusters", "cluster_trends", "concern_quadrants", "map_tiles")
+CELL_TABLES = ("cluster_cells", "language_contrasts", "cluster_weeks", "facet_contrasts")
+
 
 class Limits(Protocol):
     """Smallest users and conversations that a published row may have."""
@@ -28,12 +31,12 @@ class Limits(Protocol):
 def published_schemas(nodes: Limits, cells: Limits) -> dict[str, Any]:
     """Schemas of all published tables, with the limits of one release added as table-level checks.
 
-    `nodes` applies to `clusters` and `map_tiles`, `cells` to `cluster_cells` and `language_contrasts`.
+    `nodes` applies to tables with one row per cluster, `cells` to those with rows of parts of clusters.
     """
     # A model hands out one schema object again and again; a release's limits must not stay in it.
     schemas: dict[str, Any] = {name: copy(model.to_schema()) for name, model in MODELS.items()}
-    of_each = {"clusters": nodes, "map_tiles": nodes, "cluster_cells": cells, "language_contrasts": cells}
-    for name, limits in of_each.items():
+    limited = {**dict.fromkeys(CLUSTER_TABLES, nodes), **dict.fromkeys(CELL_TABLES, cells)}
+    for name, limits in limited.items():
         schemas[name].checks = [*schemas[name].checks, _at_least(limits)]
     return schemas
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import pandera.polars as pa
 import polars as pl
 
+from schemas.comparisons import ClusterTrend, ClusterWeek, ComparisonReport, ConcernQuadrant, FacetContrast
 from schemas.identifiers import ANY_IDENTIFIER, HIDDEN
 from schemas.lineage import ClusterLineage
 from schemas.map import MapCluster, MapTile
@@ -188,6 +189,10 @@ class LanguageContrast(pa.DataFrameModel):
         ge=0, description="Lower end of the interval, three digits; users, not conversations, are the sample."
     )
     ci_high: pl.Float64 = pa.Field(gt=0, description="Upper end of the interval, three digits.")
+    p_value: pl.Float64 = pa.Field(ge=0, le=1, description="Two-sided, of a ratio of 1; three digits.")
+    q_value: pl.Float64 = pa.Field(
+        ge=0, le=1, description="Benjamini-Hochberg's, over all contrasts of the level; three digits."
+    )
 
     @pa.dataframe_check
     @classmethod
@@ -267,5 +272,10 @@ MODELS: dict[str, type[pa.DataFrameModel]] = {
     "map_tiles": MapTile,
     "map_clusters": MapCluster,
     "privacy_report": PrivacyReport,
+    "cluster_weeks": ClusterWeek,
+    "cluster_trends": ClusterTrend,
+    "facet_contrasts": FacetContrast,
+    "concern_quadrants": ConcernQuadrant,
+    "comparison_report": ComparisonReport,
     "run_log": RunLog,
 }

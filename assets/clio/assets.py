@@ -37,7 +37,7 @@ def facets(step: Step, conversations: pl.LazyFrame, redacted_conversations: pl.L
     from assets.clio.facets import read_facets
 
     total: int = conversations.select(pl.len()).collect().item()
-    context = conversations.select("conversation_id", "user_key", "started_at", "model")
+    context = conversations.select("conversation_id", "user_key", "started_at", "model", "flagged")
 
     def parts() -> Iterator[pl.DataFrame]:
         for start in range(0, max(total, 1), FACET_SLICE):

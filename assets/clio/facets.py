@@ -19,7 +19,7 @@ from assets.clio.reader.text import user_texts
 
 READER = "extractive-v2"
 SLICE = 10_000
-CONTEXT = ("conversation_id", "user_key", "started_at", "model")
+CONTEXT = ("conversation_id", "user_key", "started_at", "model", "flagged")
 
 # logit(concern) = LEXICAL * evidence + NEARNESS * (margin - MIDDLE) - PRIOR; see docs/decisions/0003-concern-score.md.
 LEXICAL = 3.0
@@ -35,7 +35,7 @@ BAND_STARTS = {"low": 0.1, "elevated": 0.3, "high": 0.7}
 def read_facets(conversations: pl.DataFrame, redacted: pl.DataFrame) -> pl.DataFrame:
     """Read the facets of each conversation from its redacted text.
 
-    In: `conversations` with conversation_id, user_key, started_at, model; `redacted` with conversation_id, messages,
+    In: `conversations` with conversation_id, user_key, started_at, model, flagged; `redacted` with conversation_id, messages,
     holding the same conversations in any order. Out: the facets table (schemas.clio.Facet), one row per conversation
     in the order of `conversations`. Raises ValueError where a conversation has no redacted text, or several.
     """
@@ -76,6 +76,7 @@ def _read_slice(joined: pl.DataFrame) -> pl.DataFrame:
         pl.col("turns").list.len().cast(pl.UInt32),
         "characters",
         "concern_lexical",
+        "flagged",
         reader=pl.lit(READER),
     )
 

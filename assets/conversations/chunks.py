@@ -38,6 +38,7 @@ CONVERSATION_COLUMNS = {
     "content_hash": pl.String,
     "truncated": pl.Boolean,
     "metadata": pl.String,
+    "flagged": pl.Boolean,
 }
 QUARANTINE_COLUMNS = {"file": pl.String, "byte_offset": pl.Int64, "line": pl.Int64, "reason": pl.String}
 
@@ -93,6 +94,7 @@ class _Columns:
     updated: list[object] = field(default_factory=list)
     models: list[str | None] = field(default_factory=list)
     metadata: list[str | None] = field(default_factory=list)
+    flagged: list[bool | None] = field(default_factory=list)
     hashes: list[str] = field(default_factory=list)
     truncated: list[bool] = field(default_factory=list)
     lengths: list[int] = field(default_factory=list)
@@ -164,6 +166,7 @@ class ChunkBuilder:
         columns.updated.append(parsed.updated)
         columns.models.append(_without_nul(parsed.model))
         columns.metadata.append(parsed.metadata)
+        columns.flagged.append(parsed.flagged)
         columns.hashes.append(digest)
         columns.truncated.append(too_long)
         columns.lengths.append(len(roles))
@@ -206,6 +209,7 @@ class ChunkBuilder:
                 "content_hash": pl.Series(columns.hashes, dtype=pl.String),
                 "truncated": pl.Series(columns.truncated, dtype=pl.Boolean),
                 "metadata": pl.Series(columns.metadata, dtype=pl.String),
+                "flagged": pl.Series(columns.flagged, dtype=pl.Boolean),
             },
         )
         counts = Counts(

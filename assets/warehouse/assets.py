@@ -17,7 +17,12 @@ from dagster_project.steps import Result, Step, table_step
 from schemas.catalogue import (
     CLUSTER_CELLS,
     CLUSTER_LINEAGE,
+    CLUSTER_TRENDS,
+    CLUSTER_WEEKS,
     CLUSTERS,
+    COMPARISON_REPORT,
+    CONCERN_QUADRANTS,
+    FACET_CONTRASTS,
     LANGUAGE_CONTRASTS,
     MAP_CLUSTERS,
     MAP_TILES,
@@ -47,6 +52,11 @@ RELEASED = [
     MAP_CLUSTERS,
     CLUSTER_LINEAGE,
     PRIVACY_REPORT,
+    CLUSTER_WEEKS,
+    CLUSTER_TRENDS,
+    FACET_CONTRASTS,
+    CONCERN_QUADRANTS,
+    COMPARISON_REPORT,
 ]
 
 

@@ -103,13 +103,14 @@ class Bounds:
         return self.high - self.low
 
 
-def propagate(public: Public, with_users: bool = True) -> Bounds:
+def propagate(public: Public, with_users: bool = True, start: Bounds | None = None) -> Bounds:
     """Tighten every cell's interval along every relation until nothing changes.
 
-    Without `with_users` the users of withheld cells are left out: what conversations alone tell.
+    Without `with_users` the users of withheld cells are left out: what conversations alone tell. `start` are
+    intervals that are known already; they are tightened in place.
     """
     free = ~public.known
-    bounds = Bounds(
+    bounds = start or Bounds(
         np.where(free, 0.0, public.counts),
         np.where(free, public.rest[:, None], public.counts),
         np.where(free, 0.0, public.users),

@@ -46,6 +46,32 @@ def wilson(successes: Any, trials: Any, confidence: float = CONFIDENCE) -> Inter
     return Interval(*map(_plain, (share, low, high)))
 
 
+def clustered_wilson(
+    successes: Any, trials: Any, variance: Any, units: Any, confidence: float = CONFIDENCE
+) -> Interval:
+    """Wilson interval of a share at the number of independent trials that its variance is worth.
+
+    Parameters
+    ----------
+    successes, trials
+        Counts; arrays broadcast.
+    variance
+        Variance of the share with users as clusters.
+    units
+        Distinct users; what the trials are worth where the variance is 0, as it is at shares of 0 and 1.
+
+    Source: E. L. Korn and B. I. Graubard, Survey Methodology 24 (1998) 193-201: the effective sample size is
+    share * (1 - share) / variance, and never more than the trials.
+
+    """
+    k, n, variance, units = (np.asarray(part, dtype=float) for part in (successes, trials, variance, units))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(n > 0, k / n, 0.0)
+        worth = np.where(variance > 0, share * (1 - share) / variance, units)
+    worth = np.minimum(np.where(worth > 0, worth, units), n)
+    return wilson(share * worth, worth, confidence)
+
+
 def log_ratio_interval(ratio: Any, variance: Any, units: Any, confidence: float = CONFIDENCE) -> Interval:
     """Interval of a ratio from the variance of its logarithm and the number of independent units it is worth.
 
@@ -60,6 +86,21 @@ def log_ratio_interval(ratio: Any, variance: Any, units: Any, confidence: float 
         factor = np.exp(quantile * np.sqrt(np.maximum(variance, 0)))
     low, high = np.where(enough, ratio / factor, 0.0), np.where(enough, ratio * factor, np.inf)
     return Interval(*map(_plain, (ratio, low, high)))
+
+
+def log_ratio_p_value(ratio: Any, variance: Any, units: Any) -> Any:
+    """Two-sided p-value of a ratio of 1, by the test that `log_ratio_interval` inverts; arrays broadcast.
+
+    Fewer than two units, or no variance and no difference, prove nothing: 1.
+    """
+    from scipy.stats import t
+
+    ratio, variance, units = (np.asarray(part, dtype=float) for part in (ratio, variance, units))
+    enough = units > 1
+    distance = np.abs(np.log(ratio))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = np.where(distance > 0, distance / np.sqrt(np.maximum(variance, 0)), 0.0)
+    return _plain(np.where(enough, 2 * t.sf(statistic, np.where(enough, units - 1, 1)), 1.0))
 
 
 def _plain(value: Array) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from dagster_project.statistics.intervals import CONFIDENCE, log_ratio_interval
+from dagster_project.statistics.intervals import CONFIDENCE, log_ratio_interval, log_ratio_p_value
 
 
 def prevalence_ratios(
@@ -21,7 +21,8 @@ def prevalence_ratios(
 
     Returns
     -------
-    node, value, ratio, low, high
+    node, value, ratio, low, high, p_value
+        `p_value` is two-sided, of a ratio of 1.
 
     The sum of squared influences (see `prevalence_ratio`) is expanded into ten sums of products, each a join
     of sparse counts, so that nothing of the size users x cells is made.
@@ -78,5 +79,7 @@ def _intervals(table: pl.DataFrame, confidence: float) -> pl.DataFrame:
     ratio, variance, units = (known[name].to_numpy() for name in ("ratio", "variance", "units"))
     found = log_ratio_interval(ratio, variance, units, confidence)
     return known.select("node", "value", "ratio").with_columns(
-        low=pl.Series(found.low), high=pl.Series(found.high)
+        low=pl.Series(found.low),
+        high=pl.Series(found.high),
+        p_value=pl.Series(log_ratio_p_value(ratio, variance, units)),
     )

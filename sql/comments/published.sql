@@ -33,6 +33,8 @@ COMMENT ON COLUMN language_contrasts."base_rate" IS 'Share of the language in th
 COMMENT ON COLUMN language_contrasts."ratio" IS 'share_in_cluster / base_rate; 1 is as common as everywhere.';
 COMMENT ON COLUMN language_contrasts."ci_low" IS 'Lower end of the interval, three digits; users, not conversations, are the sample.';
 COMMENT ON COLUMN language_contrasts."ci_high" IS 'Upper end of the interval, three digits.';
+COMMENT ON COLUMN language_contrasts."p_value" IS 'Two-sided, of a ratio of 1; three digits.';
+COMMENT ON COLUMN language_contrasts."q_value" IS 'Benjamini-Hochberg''s, over all contrasts of the level; three digits.';
 
 COMMENT ON TABLE cluster_lineage IS 'What became of each published cluster from release to release: born, continued, split, merged, dormant, died.';
 COMMENT ON COLUMN cluster_lineage."release" IS 'Ordinal of the clustering that the release shows, 1 for the home''s first.';
@@ -69,6 +71,66 @@ COMMENT ON COLUMN privacy_report."scope" IS 'What the figure is about: release, 
 COMMENT ON COLUMN privacy_report."measure" IS 'Name of the figure.';
 COMMENT ON COLUMN privacy_report."value" IS 'The figure; null where it is itself too small to be told.';
 COMMENT ON COLUMN privacy_report."explanation" IS 'What the figure means, in words.';
+
+COMMENT ON TABLE cluster_weeks IS 'Share of each week''s conversations that a cluster has, with a 95 % interval; published cells only.';
+COMMENT ON COLUMN cluster_weeks."cluster_id" IS 'Cluster, as in `clusters`.';
+COMMENT ON COLUMN cluster_weeks."level" IS 'Height of the cluster in the tree: 0 is the finest level.';
+COMMENT ON COLUMN cluster_weeks."week" IS 'Monday of the week, UTC.';
+COMMENT ON COLUMN cluster_weeks."users" IS 'Distinct users of the cluster in the week.';
+COMMENT ON COLUMN cluster_weeks."conversations" IS 'Conversations of the cluster in the week.';
+COMMENT ON COLUMN cluster_weeks."week_conversations" IS 'All clustered conversations of the week.';
+COMMENT ON COLUMN cluster_weeks."share_of_week" IS 'conversations / week_conversations.';
+COMMENT ON COLUMN cluster_weeks."ci_low" IS 'Lower end of the interval, three digits; users are the sample.';
+COMMENT ON COLUMN cluster_weeks."ci_high" IS 'Upper end of the interval, three digits.';
+
+COMMENT ON TABLE cluster_trends IS 'Growth or decline of a cluster''s share of the week, over all weeks that are published for it.';
+COMMENT ON COLUMN cluster_trends."cluster_id" IS 'Cluster, as in `clusters`.';
+COMMENT ON COLUMN cluster_trends."level" IS 'Height of the cluster in the tree: 0 is the finest level.';
+COMMENT ON COLUMN cluster_trends."weeks" IS 'Weeks that are published for it, three at least.';
+COMMENT ON COLUMN cluster_trends."first_week" IS 'Monday of the first of them.';
+COMMENT ON COLUMN cluster_trends."last_week" IS 'Monday of the last of them.';
+COMMENT ON COLUMN cluster_trends."growth" IS 'Factor by which its share changes from week to week; 1 is no change.';
+COMMENT ON COLUMN cluster_trends."ci_low" IS 'Lower end of the 95 % interval, three digits.';
+COMMENT ON COLUMN cluster_trends."ci_high" IS 'Upper end of the 95 % interval, three digits.';
+COMMENT ON COLUMN cluster_trends."p_value" IS 'Two-sided, of no change; three digits.';
+COMMENT ON COLUMN cluster_trends."q_value" IS 'Benjamini-Hochberg''s, over all clusters of the level; three digits.';
+COMMENT ON COLUMN cluster_trends."users" IS 'Distinct users of the cluster, in all weeks.';
+COMMENT ON COLUMN cluster_trends."conversations" IS 'Conversations of the cluster, in all weeks.';
+COMMENT ON COLUMN cluster_trends."direction" IS 'growing or declining where q_value is at most 0.05, else undecided.';
+
+COMMENT ON TABLE facet_contrasts IS 'How much more common a value of one facet is with a value of another than overall, with a 95 % interval.';
+COMMENT ON COLUMN facet_contrasts."facet_a" IS 'First facet.';
+COMMENT ON COLUMN facet_contrasts."value_a" IS 'Its value; for clusters the cluster_id.';
+COMMENT ON COLUMN facet_contrasts."facet_b" IS 'Second facet.';
+COMMENT ON COLUMN facet_contrasts."value_b" IS 'Its value.';
+COMMENT ON COLUMN facet_contrasts."users" IS 'Distinct users with both values.';
+COMMENT ON COLUMN facet_contrasts."conversations" IS 'Conversations with both values.';
+COMMENT ON COLUMN facet_contrasts."share" IS 'Share of value_b among conversations with value_a.';
+COMMENT ON COLUMN facet_contrasts."base_rate" IS 'Share of value_b among all conversations.';
+COMMENT ON COLUMN facet_contrasts."ratio" IS 'share / base_rate; the same with a and b exchanged.';
+COMMENT ON COLUMN facet_contrasts."ci_low" IS 'Lower end of the interval, three digits.';
+COMMENT ON COLUMN facet_contrasts."ci_high" IS 'Upper end of the interval, three digits.';
+COMMENT ON COLUMN facet_contrasts."p_value" IS 'Two-sided, of a ratio of 1; three digits.';
+COMMENT ON COLUMN facet_contrasts."q_value" IS 'Benjamini-Hochberg''s, over the whole table; three digits.';
+
+COMMENT ON TABLE concern_quadrants IS 'Concern of each cluster against a flag that the data brings along, such as a moderation classifier''s.';
+COMMENT ON COLUMN concern_quadrants."cluster_id" IS 'Cluster, as in `clusters`.';
+COMMENT ON COLUMN concern_quadrants."level" IS 'Height of the cluster in the tree: 0 is the finest level.';
+COMMENT ON COLUMN concern_quadrants."users" IS 'Distinct users of the cluster.';
+COMMENT ON COLUMN concern_quadrants."conversations" IS 'Conversations in the cluster.';
+COMMENT ON COLUMN concern_quadrants."share_concerning" IS 'Share of elevated or high concern; null where partly withheld.';
+COMMENT ON COLUMN concern_quadrants."concerning_ci_low" IS 'Lower end of its 95 % interval, three digits.';
+COMMENT ON COLUMN concern_quadrants."concerning_ci_high" IS 'Upper end of its 95 % interval, three digits.';
+COMMENT ON COLUMN concern_quadrants."share_flagged" IS 'Share that is flagged; null where it is withheld.';
+COMMENT ON COLUMN concern_quadrants."flagged_ci_low" IS 'Lower end of its 95 % interval, three digits.';
+COMMENT ON COLUMN concern_quadrants."flagged_ci_high" IS 'Upper end of its 95 % interval, three digits.';
+COMMENT ON COLUMN concern_quadrants."quadrant" IS 'Both shares against the whole release: agree_high, agree_low, over_trigger (flagged much, little concern), under_trigger (concern, little flagged), undecided.';
+
+COMMENT ON TABLE comparison_report IS 'What was compared and found: trends, contrasts, concern against the flag, bursts, in figures alone.';
+COMMENT ON COLUMN comparison_report."scope" IS 'What the figure is about.';
+COMMENT ON COLUMN comparison_report."measure" IS 'Name of the figure.';
+COMMENT ON COLUMN comparison_report."value" IS 'The figure; null where it is too small to be told.';
+COMMENT ON COLUMN comparison_report."explanation" IS 'What the figure means.';
 
 COMMENT ON TABLE run_log IS 'Steps that produced the published tables: rows in and out, seconds, code version.';
 COMMENT ON COLUMN run_log."run_id" IS 'Run of the pipeline that the step belonged to.';

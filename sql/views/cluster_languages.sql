@@ -10,7 +10,8 @@ SELECT
     contrasts.base_rate,
     contrasts.ratio,
     contrasts.ci_low,
-    contrasts.ci_high
+    contrasts.ci_high,
+    contrasts.q_value
 FROM cluster_cells AS cells
 JOIN clusters ON clusters.cluster_id = cells.cluster_id
 LEFT JOIN language_contrasts AS contrasts
@@ -30,3 +31,4 @@ COMMENT ON COLUMN cluster_languages.base_rate IS 'Share of the language in the w
 COMMENT ON COLUMN cluster_languages.ratio IS 'share / base_rate.';
 COMMENT ON COLUMN cluster_languages.ci_low IS 'Lower end of the 95 % interval of the ratio.';
 COMMENT ON COLUMN cluster_languages.ci_high IS 'Upper end of the 95 % interval of the ratio.';
+COMMENT ON COLUMN cluster_languages.q_value IS 'Smallest false-discovery rate at which the ratio is a finding, over the level.';

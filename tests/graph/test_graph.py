@@ -54,7 +54,15 @@ def test_the_graph_is_the_one_that_is_drawn() -> None:
         "cluster_nodes",
         "clusters",
     }
-    published = {*released, "cluster_lineage", "map_tiles", "map_clusters"}
+    compared = {
+        "cluster_weeks",
+        "cluster_trends",
+        "facet_contrasts",
+        "concern_quadrants",
+        "comparison_report",
+    }
+    comparing = {*release, *released, "bursts"} - {"embeddings"}
+    published = {*released, *compared, "cluster_lineage", "map_tiles", "map_clusters"}
     assert edges == {
         "quarantine": set(),
         "conversations": set(),
@@ -65,6 +73,8 @@ def test_the_graph_is_the_one_that_is_drawn() -> None:
         "concerns": {"facets", "embeddings"},
         **dict.fromkeys(("cluster_assignments", "cluster_centroids", "cluster_nodes"), clustering),
         **dict.fromkeys(released, release),
+        "bursts": {"current_conversations", "facets"},
+        **dict.fromkeys(compared, comparing),
         "projections": {"current_conversations", "embeddings"},
         **dict.fromkeys(("map_tiles", "map_clusters"), mapped),
         **dict.fromkeys(("cluster_changes", "cluster_members"), changes),

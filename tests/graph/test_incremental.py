@@ -38,10 +38,12 @@ def test_one_more_file_is_the_only_one_read_and_embedded(add: Add) -> None:
     assert second.filter(pl.col("batch").is_not_null())["rows_out"].to_list() == [60] * 5
     assert set(second["stage"][5:]) == {
         "current_conversations",
+        "bursts",
         "clustering",
         "projection",
         "cluster_changes",
         "release",
+        "comparisons",
         "cluster_lineage",
         "usage_map",
         "run_log",
@@ -138,7 +140,15 @@ def test_a_changed_setting_recomputes_what_depends_on_it(add: Add, home: Path) -
     before = journal(opened).height
     opened.store_settings(opened.settings().model_copy(update={"clusters": 12}))
     running.materialise(opened)
-    again = ["clustering", "cluster_changes", "release", "cluster_lineage", "run_log", "warehouse"]
+    again = [
+        "clustering",
+        "cluster_changes",
+        "release",
+        "comparisons",
+        "cluster_lineage",
+        "run_log",
+        "warehouse",
+    ]
     assert sorted(journal(opened)[before:]["stage"]) == sorted(again)
 
 

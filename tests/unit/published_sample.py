@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import polars as pl
 
+from assets.clio.bursts import BurstRules, find_bursts
+from assets.clio.comparisons import compare, read_picture
 from assets.clio.lineage import SCHEMA
 from assets.clio.map import map_tables
 from assets.clio.release import release_tables
@@ -38,6 +40,9 @@ def published(seed: int = 0, conversations: int = 3000) -> dict[str, pl.DataFram
     share = np.array([1.0] * (len(bases) - 1) + [0.01])
     leaf = rng.choice(len(bases), conversations, p=share / share.sum())
     user = rng.integers(0, 400, conversations)
+    week = rng.choice(4, conversations, p=np.full(4, 0.25))
+    # One cluster comes up in the last weeks.
+    leaf = np.where((rng.random(conversations) < 0.08 * week), 3, leaf)
     language = np.where(
         rng.random(conversations) < 0.5,
         leaf % 3,
@@ -54,24 +59,38 @@ def published(seed: int = 0, conversations: int = 3000) -> dict[str, pl.DataFram
             "conversation_id": ids,
             "user_key": [f"{value:032x}" for value in user],
             "language": np.array(["en", "es", "fr", "hi", "eo"])[language],
-            "week": [
-                date(2024, 1, 1) + timedelta(weeks=int(value)) for value in rng.integers(0, 4, conversations)
-            ],
+            "week": [date(2024, 1, 1) + timedelta(weeks=int(value)) for value in week],
             "model": np.array(["model-a", "model-b"])[rng.integers(0, 2, conversations)],
+            "turns": np.minimum(rng.geometric(0.4, conversations), 20),
+            "flagged": rng.random(conversations) < np.where(leaf < 2, 0.5 - 0.1 * leaf, 0.05),
         }
     )
     assignments = pl.DataFrame({"conversation_id": ids, "cluster_id": [bases[value] for value in leaf]})
+    concerns = pl.DataFrame(
+        {"conversation_id": ids, "concern_band": np.array(["none", "low", "elevated", "high"])[band]}
+    )
     released = release_tables(
         assignments,
         _nodes(),
         facets,
-        pl.DataFrame(
-            {"conversation_id": ids, "concern_band": np.array(["none", "low", "elevated", "high"])[band]}
-        ),
+        concerns,
         thresholds=LIMITS,
         reader="extractive-1",
         embedder="minilm",
         namer="terms-1",
+    )
+    read = facets.join(concerns, on="conversation_id")
+    picture = read_picture(released.clusters, released.cluster_cells, _nodes(), assignments, read, LIMITS)
+    bursts = find_bursts(
+        pl.DataFrame(
+            schema={
+                "conversation_id": pl.String,
+                "user_key": pl.String,
+                "started_at": pl.Datetime("us", "UTC"),
+                "request": pl.String,
+            }
+        ),
+        BurstRules(5, 8),
     )
     shown = released.clusters.select("cluster_id", "level")
     tiles, positions = map_tables(
@@ -84,6 +103,7 @@ def published(seed: int = 0, conversations: int = 3000) -> dict[str, pl.DataFram
     )
     return {
         **released.frames(),
+        **compare(picture, bursts).frames(),
         "map_tiles": tiles,
         "map_clusters": positions,
         "cluster_lineage": cluster_lineage(released.clusters),

@@ -30,6 +30,7 @@ def tables(messages: list[list[tuple[str, str]]]) -> tuple[pl.DataFrame, pl.Data
             "user_key": [KEY] * len(ids),
             "started_at": [STARTED] * len(ids),
             "model": ["m"] * len(ids),
+            "flagged": [True] * len(ids),
         },
         schema_overrides={"started_at": pl.Datetime("us", "UTC")},
     )
@@ -55,6 +56,7 @@ def test_one_conversation() -> None:
     assert row["started_at"] == STARTED
     assert (row["user_key"], row["model"], row["reader"]) == (KEY, "m", READER)
     assert row["concern_lexical"] == 0
+    assert row["flagged"] is True
 
 
 def test_columns_and_types_are_the_contract() -> None:
@@ -72,6 +74,7 @@ def test_columns_and_types_are_the_contract() -> None:
         "turns": pl.UInt32,
         "characters": pl.UInt32,
         "concern_lexical": pl.Float32,
+        "flagged": pl.Boolean,
         "reader": pl.String,
     }
     assert read_facets(*tables([[("user", "hello world, how are things?")]])).schema == pl.Schema(expected)

@@ -106,7 +106,33 @@ def test_languages_carry_their_contrasts(warehouse: duckdb.DuckDBPyConnection) -
     languages = ask(warehouse, "SELECT * FROM cluster_languages WHERE ratio IS NOT NULL")
     assert languages.height == FRAMES["language_contrasts"].height
     special = ask(warehouse, "SELECT * FROM language_specialities")
-    assert special.select((pl.col("ci_low") > 1).all()).item()
+    assert special.height > 0
+    assert special.select(((pl.col("ratio") > 1) & (pl.col("q_value") <= 0.05)).all()).item()
+
+
+def test_trends_and_contrasts_are_those_of_the_tests(warehouse: duckdb.DuckDBPyConnection) -> None:
+    trends = ask(warehouse, "SELECT * FROM trends")
+    assert trends.height == FRAMES["cluster_trends"].height
+    assert trends.select((pl.col("significant") == (pl.col("direction") != "undecided")).all()).item()
+    grown = trends.filter(pl.col("direction") == "growing")
+    assert grown.select((pl.col("percent_per_week") > 0).all()).item()
+    contrasts = ask(warehouse, "SELECT * FROM significant_contrasts")
+    assert contrasts.height == FRAMES["facet_contrasts"].filter(pl.col("q_value") <= 0.05).height
+    assert contrasts.filter(pl.col("facet_a") == "cluster")["cluster_id"].null_count() == 0
+    assert contrasts.select(((pl.col("together") == "more") == (pl.col("ratio") > 1)).all()).item()
+
+
+def test_the_bulletin_names_the_planted_things_most_important_first(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    bulletin = ask(warehouse, "SELECT * FROM bulletin")
+    assert bulletin["importance"].is_sorted(descending=True)
+    found = set(bulletin.select("kind", "cluster_id").iter_rows())
+    assert {("growing", "m1-b0"), ("concerning", "m0-b0")} <= found
+    assert {row for row in found if row[0] == "over_trigger"} == set(
+        ask(warehouse, "SELECT quadrant, cluster_id FROM classifier_disagreements").iter_rows()
+    )
+    assert bulletin["headline"].str.contains("%").all()
 
 
 def test_weeks_and_concern_are_shares_of_what_is_shown(warehouse: duckdb.DuckDBPyConnection) -> None:
@@ -216,6 +242,18 @@ FAULTS: dict[str, list[tuple[str, Change]]] = {
             "privacy_report",
             lambda frame: frame.with_columns(value=pl.when(STATED).then(0.0).otherwise("value")),
         ),
+    ],
+    "trends_follow_weeks": [
+        ("cluster_weeks", first(conversations=9999)),
+        ("cluster_weeks", first(cluster_id="nowhere")),
+        ("cluster_trends", first(users=9999)),
+        ("cluster_trends", first(q_value=0.9, direction="growing")),
+        ("cluster_trends", first(q_value=0.01, growth=0.5, direction="growing")),
+    ],
+    "comparisons_meet_limits": [
+        ("cluster_weeks", first(users=4)),
+        ("facet_contrasts", first(conversations=7)),
+        ("concern_quadrants", first(conversations=7)),
     ],
     "clusters_meet_limits": [
         ("clusters", first(users=4)),

@@ -6,7 +6,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from dagster_project.statistics import log_ratio_interval, prevalence_ratio, prevalence_ratios, wilson
+from dagster_project.statistics import (
+    log_ratio_interval,
+    log_ratio_p_value,
+    prevalence_ratio,
+    prevalence_ratios,
+    wilson,
+)
 
 
 def test_wilson_agrees_with_statsmodels() -> None:
@@ -98,7 +104,27 @@ def test_many_ratios_at_once_equal_one_by_one() -> None:
     cells = pl.DataFrame({"node": [1, 1, 3], "value": ["a", "c", "b"]})
     found = prevalence_ratios(cells, counts, 0)
     assert found.select("node", "value").rows() == [(1, "a"), (1, "c"), (3, "b")]
-    for at, of, ratio, low, high in found.iter_rows():
+    for at, of, ratio, low, high, p_value in found.iter_rows():
         parts = [(node == at) & (value == of), node == at, value == of, np.ones(size, dtype=bool)]
         single = prevalence_ratio(*(np.bincount(user[part], minlength=users) for part in parts))
         assert (ratio, low, high) == pytest.approx((single.estimate, single.low, single.high))
+        assert (p_value < 0.05) == (not low <= 1 <= high), "test and interval are one"
+
+
+def test_chance_ratios_are_as_rare_as_promised_for_skewed_users() -> None:
+    rng = np.random.default_rng(6)
+    p_values = []
+    for _ in range(400):
+        activity = np.minimum(1 + rng.pareto(1.3, 150) * 2, 60).astype(int)
+        language, inside = rng.random(150) < 0.3, rng.binomial(activity, rng.beta(0.5, 2.0, 150))
+        sides = [(0, activity), (1, inside)]
+        counts = pl.concat(
+            pl.DataFrame({"node": node, "value": np.where(language, "a", "b"), "user": range(150), "n": n})
+            for node, n in sides
+        ).filter(pl.col("n") > 0)
+        cells = pl.DataFrame({"node": [1], "value": ["a"]})
+        p_values += prevalence_ratios(cells, counts, 0)["p_value"].to_list()
+    assert 0.005 <= np.mean(np.array(p_values) < 0.05) <= 0.085
+    assert log_ratio_p_value(2.0, 0.01, 1) == 1.0
+    assert log_ratio_p_value(1.0, 0.0, 50) == 1.0
+    assert log_ratio_p_value(2.0, 0.0, 50) == 0.0

@@ -159,7 +159,7 @@ def _assemble(
         pl.concat(
             [
                 shown.select(cluster_id="item", place="item"),
-                others.select(cluster_id="item", place=_other_id("group")),
+                others.select(cluster_id="item", place=other_id("group")),
             ]
         ),
         on="cluster_id",
@@ -175,7 +175,8 @@ def _assemble(
     return Tree(table, members, _all_fates(fates, shown, filled), _considered(filled))
 
 
-def _other_id(parent: str) -> pl.Expr:
+def other_id(parent: str) -> pl.Expr:
+    """Id of the node that holds the merged children of the cluster in column `parent` (`TOP`: of none)."""
     top = pl.col(parent) == TOP
     return pl.lit("other-") + pl.when(top).then(pl.lit("top")).otherwise(pl.col(parent))
 
@@ -188,7 +189,7 @@ def _other_nodes(others: pl.DataFrame, kept: pl.DataFrame, nodes: pl.DataFrame) 
     name = pl.when(pl.col("taken")).then(pl.lit(OTHER_FALLBACK)).otherwise(pl.lit(OTHER_NAME))
     return made.select(
         "group",
-        _other_id("group").alias("cluster_id"),
+        other_id("group").alias("cluster_id"),
         "level",
         name.alias("name"),
         summary=pl.lit(OTHER_SUMMARY),
@@ -219,7 +220,7 @@ def _sizes(counted: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
     """Users and conversations of every published node."""
     merged = counted.join(others.select(cluster_id="item", group="group"), on="cluster_id")
     merged = (
-        merged.with_columns(cluster_id=_other_id("group"))
+        merged.with_columns(cluster_id=other_id("group"))
         .group_by("cluster_id", "user")
         .agg(pl.col("n").sum())
     )

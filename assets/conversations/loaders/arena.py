@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from assets.conversations.loaders.base import Fields, Parsed, RecordLoader, as_metadata, as_name
+from assets.conversations.loaders.base import (
+    Fields,
+    Parsed,
+    RecordLoader,
+    any_flagged,
+    as_flag,
+    as_metadata,
+    as_name,
+)
 from assets.conversations.loaders.messages import read_messages, require_user
 
 
@@ -12,14 +20,25 @@ class WildChatLoader(RecordLoader):
     """WildChat, both versions. The user is the hashed address of the first turn, else that of the row.
 
     The first version (`conversation_id`, no hashed address) has no users. A row's own time is that of its
-    last turn, so the conversation starts at its first turn's time where turns have one.
+    last turn, so the conversation starts at its first turn's time where turns have one. It is flagged where
+    the release says `toxic`, else where a moderation result does.
     """
 
     name = "wildchat"
     description = (
         "WildChat Parquet (both versions): conversation, conversation_hash or conversation_id, timestamp"
     )
-    content_columns = frozenset({"conversation", "conversation_hash", "timestamp", "language", "hashed_ip"})
+    content_columns = frozenset(
+        {
+            "conversation",
+            "conversation_hash",
+            "timestamp",
+            "language",
+            "hashed_ip",
+            "toxic",
+            "openai_moderation",
+        }
+    )
 
     def matches(self, record: dict[str, Any]) -> bool:
         """Whether there is a conversation with a hash, or with an id and a time."""
@@ -38,6 +57,7 @@ class WildChatLoader(RecordLoader):
             "user": first.get("hashed_ip") or record.get("hashed_ip"),
             "time": first.get("timestamp") or ended,
             "updated": ended,
+            "flag": _flag(record),
         }
         found = {field: fields.unless_mapped(record, field, value) for field, value in usual.items()}
         return Parsed(
@@ -51,15 +71,22 @@ class WildChatLoader(RecordLoader):
             found["updated"],
             fields.text(record, "model"),
             as_metadata({"language": record.get("language")}),
+            flagged=as_flag(found["flag"]),
         )
 
 
+def _flag(record: dict[str, Any]) -> bool | None:
+    """What the release itself says of a conversation."""
+    toxic = record.get("toxic")
+    return toxic if isinstance(toxic, bool) else any_flagged(record.get("openai_moderation"))
+
+
 class LmsysLoader(RecordLoader):
-    """LMSYS-Chat-1M. It names neither users nor times."""
+    """LMSYS-Chat-1M. It names neither users nor times; it is flagged where a moderation result says so."""
 
     name = "lmsys"
     description = "LMSYS-Chat-1M Parquet: conversation_id, model, conversation (no users, no times)"
-    content_columns = frozenset({"conversation", "conversation_id", "model", "language"})
+    content_columns = frozenset({"conversation", "conversation_id", "model", "language", "openai_moderation"})
 
     def matches(self, record: dict[str, Any]) -> bool:
         """Whether there is a conversation with an id and a model, and no time."""
@@ -73,6 +100,7 @@ class LmsysLoader(RecordLoader):
         roles, contents = read_messages(record.get("conversation"))
         require_user(roles)
         found: dict[str, Any] = fields.envelope(record) | {
-            "metadata": as_metadata({"language": record.get("language")})
+            "metadata": as_metadata({"language": record.get("language")}),
+            "flagged": as_flag(fields.unless_mapped(record, "flag", _flag(record))),
         }
         return Parsed(byte_offset, line, roles, contents, **found)

@@ -11,7 +11,7 @@ import orjson
 from assets.conversations.reading import Fault, Row, UnreadableError
 from dagster_project.errors import ObservatoryError
 
-MAPPABLE = ("id", "user", "time", "updated", "model", "messages", "text", "response", "metadata")
+MAPPABLE = ("id", "user", "time", "updated", "model", "messages", "text", "response", "metadata", "flag")
 USUAL_NAMES: dict[str, tuple[str, ...]] = {
     "id": ("id", "conversation_id"),
     "user": ("user", "user_id"),
@@ -19,6 +19,7 @@ USUAL_NAMES: dict[str, tuple[str, ...]] = {
     "updated": ("updated_at", "updated"),
     "model": ("model",),
     "metadata": ("metadata",),
+    "flag": ("flagged",),
 }
 
 Plain = Literal["csv", "lines"] | None
@@ -41,6 +42,7 @@ class Parsed(NamedTuple):
     model: str | None = None
     metadata: str | None = None
     rows: int = 1
+    flagged: bool | None = None
 
 
 class Skipped(NamedTuple):
@@ -107,6 +109,7 @@ class Fields:
             "updated": self.get(record, "updated"),
             "model": self.text(record, "model"),
             "metadata": as_metadata(self.get(record, "metadata")),
+            "flagged": as_flag(self.get(record, "flag")),
         }
 
 
@@ -131,6 +134,26 @@ def as_name(value: object) -> str | None:
     if not isinstance(value, str):
         raise UnreadableError("wrong_type")
     return value.strip() or None
+
+
+WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def as_flag(value: object) -> bool | None:
+    """What a classifier said: a boolean, 0 or 1, or a word for one; None where there is no such answer."""
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, int | float | str):
+        return None
+    return WORDS.get(str(value).strip().lower().removesuffix(".0"))
+
+
+def any_flagged(judgements: object) -> bool | None:
+    """Whether any of a conversation's moderation results says `flagged`; None where none says anything."""
+    results = judgements if isinstance(judgements, list) else []
+    found = [result.get("flagged") for result in results if isinstance(result, dict)]
+    said = [flag for flag in found if isinstance(flag, bool)]
+    return any(said) if said else None
 
 
 def as_metadata(value: object) -> str | None:

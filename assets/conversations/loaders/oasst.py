@@ -17,6 +17,7 @@ from assets.conversations.loaders.base import (
     Parsed,
     Plain,
     RecordLoader,
+    as_flag,
     as_metadata,
     as_name,
     as_record,
@@ -105,6 +106,7 @@ def to_conversation(
         next(filter(None, models), None),
         as_metadata({"language": root.get("lang")}),
         rows,
+        as_flag(fields.get(root, "flag")),
     )
 
 

@@ -1,0 +1,162 @@
+"""The published clusters as a tree again, with the conversations behind them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from assets.clio.release.cells import labels
+from assets.clio.release.tree import OTHER_SUMMARY, TOP, other_id
+from dagster_project.errors import ObservatoryError
+from dagster_project.privacy.thresholds import Thresholds, user_codes
+
+TURNS = {"1": 1, "2-4": 4, "5-9": 9}
+FACETS = ("language", "week", "model", "turns_band", "concern_band", "flag")
+MANY_TURNS = "10+"
+FLAGS = ("flagged", "not flagged", "unknown")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What is public of the clusters, and the restricted counts behind it.
+
+    nodes : node, cluster_id, level, users, conversations, merged
+        Breadth first, children of one node contiguous, below node 0 for the whole; `merged`: named Other.
+    parents : (N,) parent of each node, -1 for node 0
+    members : cluster_id (base), node
+    conversations : cluster_id (base), user, and each facet as a value fit for publication; restricted
+    cells : node, dimension, value, users, conversations
+        The published `cluster_cells`.
+    """
+
+    nodes: pl.DataFrame
+    parents: np.ndarray
+    members: pl.DataFrame
+    conversations: pl.DataFrame
+    cells: pl.DataFrame
+    thresholds: Thresholds
+
+    @property
+    def empty(self) -> bool:
+        """Whether no cluster is published."""
+        return self.nodes.height <= 1
+
+    @property
+    def clusters(self) -> pl.DataFrame:
+        """node, cluster_id, level, users, conversations, merged of every published cluster."""
+        return self.nodes.slice(1)
+
+    def entries(self, dimension: str) -> pl.DataFrame:
+        """node, value, user, n: conversations of each user in each cell of every published cluster."""
+        base = self.conversations.group_by("cluster_id", "user", value=dimension)
+        counted = base.agg(n=pl.len().cast(pl.Int64)).join(self.members, on="cluster_id")
+        return counted.group_by("node", "value", "user").agg(pl.col("n").sum())
+
+
+def read_picture(
+    clusters: pl.DataFrame,
+    cells: pl.DataFrame,
+    tree: pl.DataFrame,
+    assignments: pl.DataFrame,
+    facets: pl.DataFrame,
+    thresholds: Thresholds,
+) -> Picture:
+    """Put the published clusters and the conversations behind them together.
+
+    Parameters
+    ----------
+    clusters, cells
+        The published `clusters` and `cluster_cells`.
+    tree : cluster_id, parent_id
+        All clusters, published or not (`cluster_nodes`).
+    assignments : conversation_id, cluster_id
+        Base cluster of each conversation.
+    facets : conversation_id, user_key, language, week, model, turns, flagged, concern_band
+        Current conversations.
+    thresholds
+        Limits of the release.
+
+    Raises ObservatoryError where the published counts are not those of the conversations.
+
+    """
+    nodes, parents = _numbered(clusters)
+    members = _members(tree, nodes)
+    read = facets.with_columns(user_codes(), turns_band(), flag_value()).join(
+        assignments.select("conversation_id", "cluster_id"), on="conversation_id"
+    )
+    read = read.select("cluster_id", "user", *FACETS)
+    for name in FACETS:
+        known = labels(read, name)
+        read = read.join(known, on=name, nulls_equal=True).drop(name).rename({"value": name})
+    shown = cells.join(nodes.select("cluster_id", "node"), on="cluster_id")
+    picture = Picture(nodes, parents, members, read, shown, thresholds)
+    if not picture.empty:
+        _require_same_counts(picture)
+    return picture
+
+
+def turns_band() -> pl.Expr:
+    """Band of the number of user turns: 1, 2-4, 5-9, 10+."""
+    turns = pl.col("turns")
+    band = pl.when(turns <= TURNS["1"]).then(pl.lit("1"))
+    for name in ("2-4", "5-9"):
+        band = band.when(turns <= TURNS[name]).then(pl.lit(name))
+    return band.otherwise(pl.lit(MANY_TURNS)).alias("turns_band")
+
+
+def flag_value() -> pl.Expr:
+    """The supplied flag as a value: flagged, not flagged, unknown."""
+    flagged = pl.when(pl.col("flagged")).then(pl.lit(FLAGS[0])).otherwise(pl.lit(FLAGS[1]))
+    return pl.when(pl.col("flagged").is_null()).then(pl.lit(FLAGS[2])).otherwise(flagged).alias("flag")
+
+
+def _numbered(clusters: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:
+    """Nodes breadth first below node 0, and the parent of each."""
+    kept = ("cluster_id", "parent_id", "level", "users", "conversations")
+    known = clusters.select(*kept, merged=pl.col("summary") == OTHER_SUMMARY).with_columns(
+        pl.col("parent_id").fill_null(TOP), pl.col("users", "conversations").cast(pl.Int64)
+    )
+    top = known.filter(pl.col("parent_id") == TOP)
+    layer = known.head(1).clear().select(pl.lit(0, dtype=pl.UInt32).alias("node"), pl.all())
+    layer = pl.DataFrame({"node": [0], "cluster_id": [TOP]}, schema_overrides={"node": pl.UInt32}).join(
+        layer.drop("node"), on="cluster_id", how="left"
+    )
+    layer = layer.with_columns(conversations=pl.lit(top["conversations"].sum(), dtype=pl.Int64))
+    layers, parents, following = [layer], [np.array([-1])], 1
+    while layer.height:
+        above = layer.select(parent="node", parent_id="cluster_id")
+        found = known.join(above, on="parent_id").sort("parent", "cluster_id")
+        layer = found.drop("parent").with_row_index("node", offset=following).select(layer.columns)
+        following += layer.height
+        layers.append(layer)
+        parents.append(found["parent"].to_numpy().astype(np.int64))
+    return pl.concat(layers).drop("parent_id"), np.concatenate(parents)
+
+
+def _members(tree: pl.DataFrame, nodes: pl.DataFrame) -> pl.DataFrame:
+    """Every published node that a base cluster counts for; an Other holds its parent's unpublished children."""
+    links = tree.select("cluster_id", parent_id=pl.col("parent_id").fill_null(TOP))
+    step = links.select(base="cluster_id", cluster_id="cluster_id")
+    found = []
+    while step.height:
+        placed = step.join(links, on="cluster_id")
+        found.append(placed)
+        step = placed.filter(pl.col("parent_id") != TOP).select("base", cluster_id="parent_id")
+    paths = pl.concat(found)
+    published = nodes.slice(1).select("cluster_id", "node")
+    own = paths.join(published, on="cluster_id").select("base", "node")
+    unnamed = paths.join(published, on="cluster_id", how="anti").select("base", place=other_id("parent_id"))
+    merged = unnamed.join(published, left_on="place", right_on="cluster_id").select("base", "node")
+    root = links.select(base="cluster_id", node=pl.lit(0, dtype=pl.UInt32))
+    return pl.concat([root, own, merged]).unique().rename({"base": "cluster_id"})
+
+
+def _require_same_counts(picture: Picture) -> None:
+    found = picture.conversations.join(picture.members, on="cluster_id").group_by("node").len()
+    compared = picture.nodes.join(found, on="node", how="left")
+    if compared.filter(pl.col("conversations") != pl.col("len").fill_null(0)).height:
+        raise ObservatoryError(
+            "clusters were published from other conversations than are current; run the release again"
+        )
