@@ -51,6 +51,14 @@ class Settings(BaseModel):
     unsafe_below_floor: bool = Field(
         False, description="Allow thresholds under the floor of 5. For tests only."
     )
+    max_user_clusters: int | None = Field(
+        None, ge=1, description="Base clusters in which one user is counted at most; unset means no bound."
+    )
+    max_user_conversations: int | None = Field(
+        None,
+        ge=1,
+        description="Conversations of one user counted in a base cluster at most; unset: no bound.",
+    )
     dp_epsilon: float | None = Field(
         None, gt=0, description="Privacy budget of one release; unset means exact counts behind thresholds."
     )

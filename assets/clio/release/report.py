@@ -7,14 +7,18 @@ passed the limits. Figures of fewer conversations than a cluster needs are null.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import polars as pl
 
 from assets.clio.release.cells import Cells
 from assets.clio.release.tree import CLOSED, OTHER_SUMMARY, Tree
+from dagster_project.privacy.contributions import Bounds
 from dagster_project.privacy.suppression import COMPLEMENT, OTHER
-from dagster_project.privacy.thresholds import UNKNOWN_USER, Thresholds
+from dagster_project.privacy.thresholds import UNKNOWN_USER, Thresholds, measure, user_codes
 
 Figures = dict[str, float | None]
+UNBOUNDED = Bounds()
 SCHEMA = {"scope": pl.String, "measure": pl.String, "value": pl.Float64, "explanation": pl.String}
 
 WHY = {
@@ -30,6 +34,7 @@ RELEASE = {
     "users": "Distinct users of these conversations, the privacy unit. All without a user id are one user.",
     "conversations_without_user": "Conversations in clusters without a user id. Null: some, too few to tell.",
     "conversations_unclustered": "Current conversations outside every cluster; in no table. Null: as above.",
+    "conversations_uncounted": "Left out so that no user counts too often. Null: none, or of too few users.",
     "clusters": "Published clusters at all levels, those named Other included.",
 }
 THRESHOLDS = {
@@ -38,6 +43,8 @@ THRESHOLDS = {
     "cell_min_users": "Distinct users that a published cell has at least.",
     "cell_min_conversations": "Conversations that a published cell has at least.",
     "max_user_share": "Largest share one user may have in a published cluster or cell.",
+    "max_user_clusters": "Base clusters in which one user is counted at most. Null: any number.",
+    "max_user_conversations": "Conversations of one user counted in one base cluster at most. Null: any number.",
     "min_merged": "Groups that are merged into one Other at least.",
     "min_users_outside_concern": "Users of a cluster outside each published band of concern at least.",
     "unsafe_below_floor": "1 where limits under the floor of 5 were allowed; for tests only.",
@@ -61,14 +68,27 @@ DIMENSION = {
 }
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """Conversations that are in clusters but not counted (`user_key` of each), and the bounds behind that."""
+
+    bounds: Bounds = UNBOUNDED
+    uncounted: pl.DataFrame | None = None
+
+
 def report_table(
-    conversations: pl.DataFrame, unclustered: int, tree: Tree, cells: Cells, thresholds: Thresholds
+    conversations: pl.DataFrame,
+    unclustered: int,
+    tree: Tree,
+    cells: Cells,
+    thresholds: Thresholds,
+    left_out: LeftOut,
 ) -> pl.DataFrame:
-    """The published `privacy_report`. In: `user` of each conversation; how many have no cluster."""
+    """The published `privacy_report`. In: `user` of each conversation; how many have no cluster; who is left out."""
     levels = tree.considered["level"].sort(descending=True)
     parts = [
-        _rows("release", RELEASE, _release(conversations, unclustered, tree, thresholds)),
-        _rows("thresholds", THRESHOLDS, _limits(thresholds)),
+        _rows("release", RELEASE, _release(conversations, unclustered, tree, thresholds, left_out)),
+        _rows("thresholds", THRESHOLDS, _limits(thresholds, left_out.bounds)),
         *(_rows(f"level {level}", LEVEL, _level(conversations, tree, level)) for level in levels),
         *(_rows(f"dimension {name}", DIMENSION, _dimension(name, tree, cells)) for name in cells.outcomes),
     ]
@@ -80,7 +100,9 @@ def _rows(scope: str, texts: dict[str, str], figures: Figures) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
-def _release(conversations: pl.DataFrame, unclustered: int, tree: Tree, thresholds: Thresholds) -> Figures:
+def _release(
+    conversations: pl.DataFrame, unclustered: int, tree: Tree, thresholds: Thresholds, left_out: LeftOut
+) -> Figures:
     unknown = conversations.filter(pl.col("user") == UNKNOWN_USER).height
     whole = tree.nodes.head(1)
     return {
@@ -88,6 +110,7 @@ def _release(conversations: pl.DataFrame, unclustered: int, tree: Tree, threshol
         "users": None if tree.empty else float(whole["users"].item()),
         "conversations_without_user": _told(unknown, thresholds.min_conversations),
         "conversations_unclustered": _told(unclustered, thresholds.min_conversations),
+        "conversations_uncounted": _crowd(left_out.uncounted, thresholds),
         "clusters": float(max(tree.nodes.height - 1, 0)),
     }
 
@@ -96,7 +119,16 @@ def _told(count: int, least: int) -> float | None:
     return float(count) if count == 0 or count >= least else None
 
 
-def _limits(thresholds: Thresholds) -> Figures:
+def _crowd(rows: pl.DataFrame | None, thresholds: Thresholds) -> float | None:
+    """How many conversations these are, where they pass the limits of a cluster. In: user_key of each."""
+    if rows is None or rows.is_empty():
+        return None
+    entries = rows.select(user_codes()).group_by("user").agg(n=pl.len())
+    size = measure(entries.with_columns(all=0), "all").with_columns(reason=thresholds.nodes.reason())
+    return float(size["conversations"].item()) if size["reason"].item() is None else None
+
+
+def _limits(thresholds: Thresholds, bounds: Bounds) -> Figures:
     nodes, cells = thresholds.nodes, thresholds.cells
     return {
         "min_users": float(nodes.min_users),
@@ -104,10 +136,16 @@ def _limits(thresholds: Thresholds) -> Figures:
         "cell_min_users": float(cells.min_users),
         "cell_min_conversations": float(cells.min_conversations),
         "max_user_share": nodes.max_user_share,
+        "max_user_clusters": _number(bounds.clusters),
+        "max_user_conversations": _number(bounds.conversations),
         "min_merged": float(thresholds.min_merged),
         "min_users_outside_concern": float(cells.min_diverse_users),
         "unsafe_below_floor": float(thresholds.unsafe_below_floor),
     }
+
+
+def _number(value: int | None) -> float | None:
+    return None if value is None else float(value)
 
 
 def _level(conversations: pl.DataFrame, tree: Tree, level: int) -> Figures:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -243,7 +244,7 @@ def _nothing(nodes: pl.DataFrame) -> Tree:
     return Tree(pl.DataFrame(schema=SCHEMA), members, fates, _considered(nodes))
 
 
-def cluster_table(tree: Tree, makers: dict[str, str]) -> pl.DataFrame:
+def cluster_table(tree: Tree, makers: Mapping[str, str]) -> pl.DataFrame:
     """The published `clusters`, largest level first. `makers`: reader, embedder, namer."""
     total = 1 if tree.empty else tree.nodes["conversations"][0]
     return (
