@@ -1,15 +1,17 @@
-"""Gates of the release: Great Expectations over the published tables, and the leak scan."""
+"""Gates of the release: an attack on it, Great Expectations over the published tables, and the leak scan."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+import polars as pl
+
 from dagster_project.checks import GateSpec, Outcome
 from dagster_project.lake import StagedTable
 from dagster_project.leak_gate import event_logs, find_leaks
 from dagster_project.steps import Step
-from schemas.catalogue import CLUSTERS
+from schemas.catalogue import CLUSTER_CELLS, CLUSTERS, LANGUAGE_CONTRASTS, PRIVACY_REPORT
 
 
 def expectations_hold(step: Step, staged: Mapping[str, StagedTable], _: Any) -> list[Outcome]:
@@ -29,7 +31,34 @@ def nothing_leaks(step: Step, staged: Mapping[str, StagedTable], _: Any) -> list
     return [Outcome(CLUSTERS.name, "no_leaks", not found, {"leaks": found})]
 
 
+def nothing_is_derivable(step: Step, staged: Mapping[str, StagedTable], _: Any) -> list[Outcome]:
+    """Attack the staged tables as a reader would, under the limits that they state themselves."""
+    from dagster_project.privacy.exposure import exposed_cells
+    from schemas.clio import BANDS
+
+    clusters, cells, contrasts, report = (
+        staged[table.name].scan().collect()
+        for table in (CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, PRIVACY_REPORT)
+    )
+    limits = dict(report.filter(pl.col("scope") == "thresholds").select("measure", "value").iter_rows())
+    found = exposed_cells(
+        clusters,
+        cells,
+        contrasts,
+        min_users=int(limits["cell_min_users"]),
+        min_conversations=int(limits["cell_min_conversations"]),
+        domains={"concern_band": list(BANDS)},
+    )
+    counts = dict(found.group_by("dimension").len().sort("dimension").iter_rows())
+    return [Outcome(CLUSTER_CELLS.name, "intervals", found.is_empty(), {"derivable_cells": counts})]
+
+
 RELEASE_GATES = (
+    GateSpec(
+        nothing_is_derivable,
+        ((CLUSTER_CELLS.name, "intervals"),),
+        "An attack on the published tables by intervals and linear programmes narrows no withheld cell.",
+    ),
     GateSpec(
         expectations_hold,
         ((CLUSTERS.name, "expectations"),),
