@@ -84,7 +84,7 @@ def test_the_report_tells_of_crowds_only(seed: int) -> None:
     left = rows_of(data).join(counted.rows, on="conversation_id", how="anti")
     released = count_release(
         counted.rows, data.nodes, unclustered=0, thresholds=FLOOR, makers=MAKERS, left_out=counted.left_out
-    )
+    ).tables
     told = dict(
         released.privacy_report.filter(pl.col("scope") == "release").select("measure", "value").iter_rows()
     )

@@ -45,14 +45,19 @@ def count_cells(conversations: pl.DataFrame, tree: Tree, thresholds: Thresholds,
 
 def _entries(conversations: pl.DataFrame, tree: Tree, dimension: str) -> pl.DataFrame:
     """node, value, user, n: conversations of each user in each cell of every published cluster."""
+    values = value_labels(conversations, dimension)
+    base = conversations.group_by("cluster_id", dimension, "user").agg(n=pl.len().cast(pl.Int64))
+    coded = base.join(values, on=dimension, nulls_equal=True).drop(dimension)
+    return coded.join(tree.members, on="cluster_id").group_by("node", "value", "user").agg(pl.col("n").sum())
+
+
+def value_labels(conversations: pl.DataFrame, dimension: str) -> pl.DataFrame:
+    """Every value of a column, and `value`: how it is published."""
     label = pl.col(dimension).dt.strftime("%Y-%m-%d") if dimension == "week" else pl.col(dimension)
     values = conversations.select(pl.col(dimension).unique()).with_columns(
         label.cast(pl.String).alias("value")
     )
-    values = values.with_columns(clean_value("value", OTHER, UNKNOWN.get(dimension, "unknown")))
-    base = conversations.group_by("cluster_id", dimension, "user").agg(n=pl.len().cast(pl.Int64))
-    coded = base.join(values, on=dimension, nulls_equal=True).drop(dimension)
-    return coded.join(tree.members, on="cluster_id").group_by("node", "value", "user").agg(pl.col("n").sum())
+    return values.with_columns(clean_value("value", OTHER, UNKNOWN.get(dimension, "unknown")))
 
 
 def cell_table(tree: Tree, cells: Cells) -> pl.DataFrame:
