@@ -13,6 +13,7 @@ silence_telemetry()
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 import assets.clio.assets  # noqa: E402 switches and filters come before any room is imported
+import assets.clio.ledger_assets  # noqa: E402
 import assets.clio.release_assets  # noqa: E402
 import assets.conversations.assets  # noqa: E402
 import assets.warehouse.assets  # noqa: E402
@@ -26,6 +27,7 @@ ROOMS = [
     assets.conversations.assets,
     assets.clio.assets,
     assets.clio.release_assets,
+    assets.clio.ledger_assets,
     assets.warehouse.assets,
 ]
 

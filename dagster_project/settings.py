@@ -59,8 +59,23 @@ class Settings(BaseModel):
         ge=1,
         description="Conversations of one user counted in a base cluster at most; unset: no bound.",
     )
+    hold_small_changes: bool = Field(
+        True,
+        description="Let changes wait until enough users make them, so that releases differ by crowds only.",
+    )
     dp_epsilon: float | None = Field(
         None, gt=0, description="Privacy budget of one release; unset means exact counts behind thresholds."
+    )
+    dp_delta: float = Field(
+        1e-8,
+        gt=0,
+        lt=1,
+        description="Chance with which the guarantee of one release may fail; far under 1 / users.",
+    )
+    dp_budget_epsilon: float | None = Field(
+        None,
+        gt=0,
+        description="Privacy budget of all releases of this home together; unset means one release.",
     )
     max_quarantined_share: float = Field(
         0.05, ge=0, le=1, description="Share of bad lines that fails a batch."

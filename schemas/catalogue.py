@@ -6,8 +6,17 @@ from dataclasses import dataclass
 
 from pandera.polars import DataFrameModel
 
-from schemas.clio import ClusterAssignment, ClusterCentroid, ClusterNode, Concern, Embedding, Facet
+from schemas.clio import (
+    ClusterAssignment,
+    ClusterCentroid,
+    ClusterNode,
+    Concern,
+    CountedConversation,
+    Embedding,
+    Facet,
+)
 from schemas.conversations import Conversation, CurrentConversation, Quarantine, RedactedConversation
+from schemas.ledger import PrivacyLedger
 from schemas.published import Cluster, ClusterCell, LanguageContrast, PrivacyReport, RunLog
 from schemas.warehouse import PublishedTable
 
@@ -42,12 +51,14 @@ CURRENT_CONVERSATIONS = Table("current_conversations", CurrentConversation)
 CLUSTER_ASSIGNMENTS = Table("cluster_assignments", ClusterAssignment)
 CLUSTER_CENTROIDS = Table("cluster_centroids", ClusterCentroid)
 CLUSTER_NODES = Table("cluster_nodes", ClusterNode)
+COUNTED_CONVERSATIONS = Table("counted_conversations", CountedConversation)
 CLUSTERS = Table("clusters", Cluster, zone="published")
 CLUSTER_CELLS = Table("cluster_cells", ClusterCell, zone="published")
 LANGUAGE_CONTRASTS = Table("language_contrasts", LanguageContrast, zone="published")
 PRIVACY_REPORT = Table("privacy_report", PrivacyReport, zone="published")
+PRIVACY_LEDGER = Table("privacy_ledger", PrivacyLedger, zone="published")
 RUN_LOG = Table("run_log", RunLog, zone="published")
 PUBLISHED_TABLES = Table("published_tables", PublishedTable, zone="published")
 
-PUBLISHED = (CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, PRIVACY_REPORT, RUN_LOG)
+PUBLISHED = (CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, PRIVACY_REPORT, PRIVACY_LEDGER, RUN_LOG)
 """The tables that the warehouse serves, in the order in which a reader needs them."""

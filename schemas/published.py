@@ -8,6 +8,7 @@ import pandera.polars as pa
 import polars as pl
 
 from schemas.identifiers import ANY_IDENTIFIER, HIDDEN
+from schemas.ledger import PrivacyLedger
 
 DIMENSIONS = ("language", "week", "model", "concern_band")
 OTHER = "other"
@@ -52,6 +53,10 @@ class Cluster(pa.DataFrameModel):
     )
     conversations: pl.UInt32 = pa.Field(ge=1, description="Conversations in the cluster.")
     share: pl.Float64 = pa.Field(gt=0, le=1, description="Share of all clustered conversations.")
+    counts: pl.String = pa.Field(
+        isin=("exact", "dp"),
+        description="exact; or dp: noisy, a parent's users then being its children's added up.",
+    )
     reader: pl.String = pa.Field(description="What read the facets of the conversations.")
     embedder: pl.String = pa.Field(description="Model that embedded them.")
     namer: pl.String = pa.Field(description="What wrote names and summaries.")
@@ -263,4 +268,5 @@ MODELS: dict[str, type[pa.DataFrameModel]] = {
     "language_contrasts": LanguageContrast,
     "privacy_report": PrivacyReport,
     "run_log": RunLog,
+    "privacy_ledger": PrivacyLedger,
 }

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from dagster_project.checks import GateSpec, Outcome
 from dagster_project.lake import StagedTable
 from dagster_project.leak_gate import event_logs, find_leaks
+from dagster_project.settings import Settings
 from dagster_project.steps import Step
-from schemas.catalogue import CLUSTER_CELLS, CLUSTERS, LANGUAGE_CONTRASTS, PRIVACY_REPORT
+from schemas.catalogue import (
+    CLUSTER_CELLS,
+    CLUSTERS,
+    COUNTED_CONVERSATIONS,
+    LANGUAGE_CONTRASTS,
+    PRIVACY_REPORT,
+)
+
+if TYPE_CHECKING:
+    from assets.clio.release import Release
+    from dagster_project.privacy.thresholds import Thresholds
 
 
 def expectations_hold(step: Step, staged: Mapping[str, StagedTable], _: Any) -> list[Outcome]:
@@ -53,7 +64,56 @@ def nothing_is_derivable(step: Step, staged: Mapping[str, StagedTable], _: Any) 
     return [Outcome(CLUSTER_CELLS.name, "intervals", found.is_empty(), {"derivable_cells": counts})]
 
 
+def previous_release(step: Step) -> Release | None:
+    """The release that is in the lake, with whom it counted; None where there is none to compare with.
+
+    State, not an input: the next release must not differ from it by a few people.
+    """
+    from assets.clio.release import Release, ReleaseTables
+
+    tables = (CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, PRIVACY_REPORT, COUNTED_CONVERSATIONS)
+    exact = step.settings.dp_epsilon is None
+    if not (exact and step.settings.hold_small_changes) or any(
+        step.lake.manifest(table.zone, table.name) is None for table in tables
+    ):
+        return None
+    *published, counted = (step.lake.scan(table.zone, table.name).collect() for table in tables)
+    return Release(ReleaseTables(*published), counted) if counted.height else None
+
+
+def thresholds_of(settings: Settings) -> Thresholds:
+    """The limits that a home's settings ask for."""
+    from dagster_project.privacy.thresholds import Thresholds
+
+    return Thresholds(
+        min_users=settings.min_users,
+        min_conversations=settings.min_conversations,
+        max_user_share=settings.max_user_share,
+        unsafe_below_floor=settings.unsafe_below_floor,
+    )
+
+
+def no_change_is_small(step: Step, staged: Mapping[str, StagedTable], _: Any) -> list[Outcome]:
+    """Subtract the release in the lake from the staged one, and look who made the difference."""
+    from assets.clio.release import Release, ReleaseTables
+    from assets.clio.release.holding import changed_parts
+
+    before = previous_release(step)
+    if before is None:
+        return [Outcome(CLUSTERS.name, "changes", True, {"compared": False})]
+    tables = (CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, PRIVACY_REPORT, COUNTED_CONVERSATIONS)
+    *published, counted = (staged[table.name].scan().collect() for table in tables)
+    found = changed_parts(before, Release(ReleaseTables(*published), counted), thresholds_of(step.settings))
+    counts = dict(found.group_by("dimension").len().sort("dimension").iter_rows())
+    return [Outcome(CLUSTERS.name, "changes", found.is_empty(), {"small_changes": counts})]
+
+
 RELEASE_GATES = (
+    GateSpec(
+        no_change_is_small,
+        ((CLUSTERS.name, "changes"),),
+        "No published figure differs from the release before by a group under the limits.",
+    ),
     GateSpec(
         nothing_is_derivable,
         ((CLUSTER_CELLS.name, "intervals"),),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 
-from assets.clio.gates import RELEASE_GATES
-from dagster_project.privacy.thresholds import Thresholds
-from dagster_project.settings import Settings
+from assets.clio.gates import RELEASE_GATES, previous_release, thresholds_of
+from assets.clio.release import Release
+from dagster_project.privacy.contributions import Bounds
+from dagster_project.privacy.identity import load_or_create_secret
 from dagster_project.steps import Result, Step, table_step
 from schemas.catalogue import (
     CLUSTER_ASSIGNMENTS,
@@ -14,6 +15,7 @@ from schemas.catalogue import (
     CLUSTER_NODES,
     CLUSTERS,
     CONCERNS,
+    COUNTED_CONVERSATIONS,
     CURRENT_CONVERSATIONS,
     EMBEDDINGS,
     FACETS,
@@ -23,7 +25,7 @@ from schemas.catalogue import (
 
 
 @table_step(
-    outputs=[CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, PRIVACY_REPORT],
+    outputs=[CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, PRIVACY_REPORT, COUNTED_CONVERSATIONS],
     inputs=[CURRENT_CONVERSATIONS, FACETS, CONCERNS, CLUSTER_ASSIGNMENTS, CLUSTER_NODES, EMBEDDINGS],
     version="2",
     group="release",
@@ -34,6 +36,10 @@ from schemas.catalogue import (
         "unsafe_below_floor",
         "max_user_clusters",
         "max_user_conversations",
+        "hold_small_changes",
+        "dp_epsilon",
+        "dp_delta",
+        "dp_budget_epsilon",
     ),
     gates=RELEASE_GATES,
 )
@@ -48,28 +54,72 @@ def release(
 ) -> Result:
     """Publishes clusters and cells that enough distinct users share; merges or withholds the rest, and says how much."""
     from assets.clio.release import count_release
-    from assets.clio.release.counting import clustered_rows, count_rows
-    from dagster_project.privacy.contributions import Bounds
-    from dagster_project.privacy.identity import load_or_create_secret
+    from assets.clio.release.counting import clustered_rows, count_rows, with_pool
+    from assets.clio.release.holding import choose
 
-    settings = step.settings
+    settings, nodes = step.settings, cluster_nodes.collect()
     read, concern = _current(current_conversations, facets, concerns)
     rows = clustered_rows(cluster_assignments.collect(), read, concern)
-    bounds = Bounds(settings.max_user_clusters, settings.max_user_conversations)
-    counted = count_rows(rows, bounds, load_or_create_secret(step.home.secret))
+    limits, before = thresholds_of(settings), previous_release(step)
     embedder = embeddings.select("embedder").head(1).collect().item()
-    tables = count_release(
+    makers = {"reader": read["reader"][0], "embedder": embedder, "namer": "shared-terms-1"}
+    if settings.dp_epsilon is not None:
+        return _result(_noisy(step, rows, nodes, makers, settings.dp_epsilon), read.height, kept=False)
+    counted = count_rows(
+        rows,
+        Bounds(settings.max_user_clusters, settings.max_user_conversations),
+        load_or_create_secret(step.home.secret),
+        before=None if before is None else before.counted,
+        alive=nodes.filter(pl.col("level") == 0)["cluster_id"],
+        limits=limits.nodes,
+    )
+    candidate = count_release(
         counted.rows,
-        cluster_nodes.collect(),
+        with_pool(nodes, counted.rows),
         unclustered=read.height - rows.height,
-        thresholds=thresholds_of(settings),
-        makers={"reader": read["reader"][0], "embedder": embedder, "namer": "shared-terms-1"},
+        thresholds=limits,
+        makers=makers,
         left_out=counted.left_out,
     )
+    choice = choose(before, candidate, limits)
+    return _result(choice.release, rows_in=read.height, kept=choice.kept)
+
+
+def _noisy(
+    step: Step, rows: pl.DataFrame, nodes: pl.DataFrame, makers: dict[str, str], epsilon: float
+) -> Release:
+    """A release with noisy counts, paid for from the home's budget."""
+    from assets.clio.release.counting import count_rows
+    from assets.clio.release.private import DEFAULT_CLUSTERS, DEFAULT_CONVERSATIONS, Budget, noisy_release
+    from dagster_project.privacy.ledger import Ledger
+
+    settings, secret = step.settings, load_or_create_secret(step.home.secret)
+    budget = Budget(
+        epsilon,
+        settings.dp_delta,
+        settings.dp_budget_epsilon or epsilon,
+        settings.max_user_clusters or DEFAULT_CLUSTERS,
+        settings.max_user_conversations or DEFAULT_CONVERSATIONS,
+    )
+    return noisy_release(
+        count_rows(rows, budget.bounds, secret).rows,
+        nodes,
+        budget=budget,
+        ledger=Ledger(step.home.ledger),
+        secret=secret,
+        thresholds=thresholds_of(settings),
+        makers=makers,
+    )
+
+
+def _result(released: Release, rows_in: int, kept: bool) -> Result:
+    tables = released.tables
     shown = ["name", "users", "conversations", "share"]
     top = tables.clusters.filter(pl.col("parent_id").is_null()).sort("conversations", descending=True)
     return Result(
-        tables.frames(), rows_in=read.height, metadata={**tables.counts(), "top_clusters": top.select(shown)}
+        {**tables.frames(), COUNTED_CONVERSATIONS.name: released.counted},
+        rows_in=rows_in,
+        metadata={**tables.counts(), "kept": kept, "top_clusters": top.select(shown)},
     )
 
 
@@ -83,13 +133,3 @@ def _current(
     read = facets.select(kept).join(current, on=keys, how="semi").drop("batch")
     concern = concerns.join(current, on=keys, how="semi").select("conversation_id", "concern_band")
     return read.collect(), concern.collect()
-
-
-def thresholds_of(settings: Settings) -> Thresholds:
-    """The limits that a home's settings ask for."""
-    return Thresholds(
-        min_users=settings.min_users,
-        min_conversations=settings.min_conversations,
-        max_user_share=settings.max_user_share,
-        unsafe_below_floor=settings.unsafe_below_floor,
-    )

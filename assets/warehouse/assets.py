@@ -18,6 +18,7 @@ from schemas.catalogue import (
     CLUSTER_CELLS,
     CLUSTERS,
     LANGUAGE_CONTRASTS,
+    PRIVACY_LEDGER,
     PRIVACY_REPORT,
     PUBLISHED,
     PUBLISHED_TABLES,
@@ -36,19 +37,16 @@ JOURNAL = {
     "code_version": pl.String,
     "peak_memory_mb": pl.Float64,
 }
-RELEASED = [CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, PRIVACY_REPORT]
+RELEASED = [CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, PRIVACY_REPORT, PRIVACY_LEDGER]
 
 
-@table_step(outputs=[RUN_LOG], inputs=RELEASED, version="1", group="warehouse")
-def run_log(
-    step: Step,
-    clusters: pl.LazyFrame,
-    cluster_cells: pl.LazyFrame,
-    language_contrasts: pl.LazyFrame,
-    privacy_report: pl.LazyFrame,
-) -> Result:
-    """Publishes what ran so far: each finished step with its rows, seconds and code version."""
-    del clusters, cluster_cells, language_contrasts, privacy_report  # an order, not data
+@table_step(outputs=[RUN_LOG], inputs=RELEASED, version="2", group="warehouse", settings=("dp_epsilon",))
+def run_log(step: Step, **released: pl.LazyFrame) -> Result:
+    """Publishes what ran so far: each finished step with its rows, seconds and code version.
+
+    Empty where counts are noisy: the rows that a step read are exact counts.
+    """
+    del released  # an order, not data
     ordinals = {batch.key: f"batch {batch.ordinal}" for batch in step.home.batches()}
     log = pl.DataFrame(step.lake.finished_steps(), schema=JOURNAL).select(
         "run_id",
@@ -61,6 +59,7 @@ def run_log(
         "code_version",
         note=pl.format("peak memory {} MiB", pl.col("peak_memory_mb").round(0).cast(pl.Int64)),
     )
+    log = log if step.settings.dp_epsilon is None else log.clear()
     return Result({RUN_LOG.name: log}, rows_in=log.height)
 
 

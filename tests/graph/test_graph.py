@@ -43,9 +43,10 @@ def test_the_graph_is_the_one_that_is_drawn() -> None:
         "embeddings": {"facets"},
         "concerns": {"facets", "embeddings"},
         **dict.fromkeys(("cluster_assignments", "cluster_centroids", "cluster_nodes"), clustering),
-        **dict.fromkeys(released, release),
-        "run_log": released,
-        "published_tables": {*released, "run_log"},
+        **dict.fromkeys((*released, "counted_conversations"), release),
+        "privacy_ledger": {"clusters"},
+        "run_log": {*released, "privacy_ledger"},
+        "published_tables": {*released, "privacy_ledger", "run_log"},
     }
 
 

@@ -16,12 +16,12 @@ from assets.clio.release.cells import cell_table, count_cells
 from assets.clio.release.contrasts import contrast_table
 from assets.clio.release.counting import clustered_rows
 from assets.clio.release.report import LeftOut, report_table
-from assets.clio.release.tree import cluster_table, grow_tree
+from assets.clio.release.tree import cluster_table, grow_tree, published_places
 from dagster_project.privacy.thresholds import Thresholds, user_codes
 
 NOBODY_LEFT_OUT = LeftOut()
 
-__all__ = ["LeftOut", "ReleaseTables", "count_release", "release_tables"]
+__all__ = ["LeftOut", "Release", "ReleaseTables", "count_release", "release_tables"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,14 @@ class ReleaseTables:
     def counts(self) -> dict[str, int]:
         """Rows by table, for an asset's metadata."""
         return {name: frame.height for name, frame in self.frames().items()}
+
+
+@dataclass(frozen=True)
+class Release:
+    """Published tables, and `counted`: who was counted, and in which published clusters (column `clusters`)."""
+
+    tables: ReleaseTables
+    counted: pl.DataFrame
 
 
 def release_tables(
@@ -83,7 +91,7 @@ def release_tables(
         thresholds=thresholds,
         makers={"reader": reader, "embedder": embedder, "namer": namer},
         harmless_concern=harmless_concern,
-    )
+    ).tables
 
 
 def count_release(
@@ -95,18 +103,21 @@ def count_release(
     makers: Mapping[str, str],
     harmless_concern: str = "none",
     left_out: LeftOut = NOBODY_LEFT_OUT,
-) -> ReleaseTables:
-    """The published tables of the conversations that count.
+) -> Release:
+    """The published tables of the conversations that count, and where each of them counts.
 
-    In: rows as `release.counting.clustered_rows` returns them; the tree; how many current conversations have no
+    In: rows as `release.counting.clustered_rows` returns them; the tree, a pool included; how many current conversations have no
     cluster; who was left out of the rows before. Raises as `release_tables` does.
     """
     conversations = rows.with_columns(user_codes()).drop("user_key", "conversation_id")
     tree = grow_tree(conversations.select("cluster_id", "user"), nodes, thresholds)
     cells = count_cells(conversations, tree, thresholds, harmless_concern)
-    return ReleaseTables(
+    tables = ReleaseTables(
         clusters=cluster_table(tree, makers),
         cluster_cells=cell_table(tree, cells),
         language_contrasts=contrast_table(tree, cells),
         privacy_report=report_table(conversations, unclustered, tree, cells, thresholds, left_out),
     )
+    places = published_places(tree)
+    counted = rows.join(places, on="cluster_id", how="left").with_columns(pl.col("clusters").fill_null([]))
+    return Release(tables, counted)

@@ -7,6 +7,7 @@ passed the limits. Figures of fewer conversations than a cluster needs are null.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -29,12 +30,15 @@ WHY = {
     COMPLEMENT: "large enough, but shown it would give a smaller sibling away by subtraction",
     CLOSED: "it lies under a cluster that is not shown or not divided",
 }
+KEPT = "release_kept"
 RELEASE = {
     "conversations": "Conversations in clusters; shares of clusters refer to them. Null: too few to publish.",
     "users": "Distinct users of these conversations, the privacy unit. All without a user id are one user.",
     "conversations_without_user": "Conversations in clusters without a user id. Null: some, too few to tell.",
     "conversations_unclustered": "Current conversations outside every cluster; in no table. Null: as above.",
     "conversations_uncounted": "Left out so that no user counts too often. Null: none, or of too few users.",
+    "conversations_waiting": "Not counted yet, so that releases differ by crowds. Null: none, or of too few users.",
+    KEPT: "1 where all tables are those of the release before, because too few people made the change.",
     "clusters": "Published clusters at all levels, those named Other included.",
 }
 THRESHOLDS = {
@@ -70,10 +74,11 @@ DIMENSION = {
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Conversations that are in clusters but not counted (`user_key` of each), and the bounds behind that."""
+    """Conversations that are in clusters but not counted (`user_key` of each): for good, by the bounds, or not yet."""
 
     bounds: Bounds = UNBOUNDED
     uncounted: pl.DataFrame | None = None
+    waiting: pl.DataFrame | None = None
 
 
 def report_table(
@@ -95,6 +100,34 @@ def report_table(
     return pl.concat(parts)
 
 
+NOISY = {
+    "epsilon": "Privacy budget that this release spends: its counts, given fixed cluster labels.",
+    "delta": "Chance with which its guarantee may fail.",
+    "budget_epsilon": "Budget of all noisy releases of this home together.",
+}
+
+
+def noisy_report(
+    clusters: pl.DataFrame, thresholds: Thresholds, bounds: Bounds, spent: Mapping[str, float]
+) -> pl.DataFrame:
+    """The report of a release with noisy counts: nothing exact about conversations. `spent` holds `NOISY`."""
+    total = clusters.filter(pl.col("parent_id").is_null())["conversations"].sum()
+    figures: Figures = {**dict.fromkeys(RELEASE), "conversations": float(total) or None, KEPT: 0.0}
+    return pl.concat(
+        [
+            _rows("release", RELEASE, {**figures, "clusters": float(clusters.height)}),
+            _rows("thresholds", THRESHOLDS, _limits(thresholds, bounds)),
+            _rows("differential privacy", NOISY, dict(spent)),
+        ]
+    )
+
+
+def kept_report(report: pl.DataFrame) -> pl.DataFrame:
+    """The report of the release before, saying that it was kept."""
+    kept = (pl.col("scope") == "release") & (pl.col("measure") == KEPT)
+    return report.with_columns(value=pl.when(kept).then(1.0).otherwise("value"))
+
+
 def _rows(scope: str, texts: dict[str, str], figures: Figures) -> pl.DataFrame:
     rows = [(scope, measure, figures[measure], text) for measure, text in texts.items()]
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
@@ -111,6 +144,8 @@ def _release(
         "conversations_without_user": _told(unknown, thresholds.min_conversations),
         "conversations_unclustered": _told(unclustered, thresholds.min_conversations),
         "conversations_uncounted": _crowd(left_out.uncounted, thresholds),
+        "conversations_waiting": _crowd(left_out.waiting, thresholds),
+        KEPT: 0.0,
         "clusters": float(max(tree.nodes.height - 1, 0)),
     }
 

@@ -17,6 +17,7 @@ TOP = ""
 OTHER_NAME, OTHER_FALLBACK = "Other", "Other groups"
 OTHER_SUMMARY = "Groups that too few people share, or that would give such a group away, counted together."
 CLOSED = "closed"
+EXACT, NOISY = "exact", "dp"
 SCHEMA = {
     "node": pl.UInt32,
     "parent": pl.UInt32,
@@ -77,7 +78,7 @@ def grow_tree(conversations: pl.DataFrame, nodes: pl.DataFrame, thresholds: Thre
     entries = conversations.group_by("cluster_id", "user").agg(n=pl.len().cast(pl.Int64))
     if entries.is_empty():
         return _nothing(nodes)
-    paths = _paths(entries.select("cluster_id").unique(), nodes)
+    paths = paths_to_top(entries.select("cluster_id").unique(), nodes)
     counted = entries.rename({"cluster_id": "base"}).join(paths, on="base")
     counted = counted.group_by("cluster_id", "user").agg(pl.col("n").sum())
     total = entries.group_by("user").agg(pl.col("n").sum()).with_columns(cluster_id=pl.lit(TOP))
@@ -87,7 +88,7 @@ def grow_tree(conversations: pl.DataFrame, nodes: pl.DataFrame, thresholds: Thre
     return _assemble(shown, others, fates, nodes, paths, pl.concat([counted, total.select(counted.columns)]))
 
 
-def _paths(bases: pl.DataFrame, nodes: pl.DataFrame) -> pl.DataFrame:
+def paths_to_top(bases: pl.DataFrame, nodes: pl.DataFrame) -> pl.DataFrame:
     """Every base cluster with itself and all that hold it. Out: base, cluster_id."""
     links = nodes.select("cluster_id", "parent_id")
     step = bases.select(base="cluster_id", cluster_id="cluster_id")
@@ -257,7 +258,14 @@ def cluster_table(tree: Tree, makers: Mapping[str, str]) -> pl.DataFrame:
             "summary",
             pl.col("users", "conversations").cast(pl.UInt32),
             share=pl.col("conversations") / total,
+            counts=pl.lit(EXACT),
             **{name: pl.lit(value) for name, value in makers.items()},
         )
         .sort(["level", "conversations", "cluster_id"], descending=[True, True, False])
     )
+
+
+def published_places(tree: Tree) -> pl.DataFrame:
+    """Base clusters with `clusters`: the published clusters that count their conversations."""
+    places = tree.members.join(tree.nodes.slice(1).select("node", place="cluster_id"), on="node", how="left")
+    return places.group_by("cluster_id").agg(clusters=pl.col("place").drop_nulls())
