@@ -77,6 +77,16 @@ class Settings(BaseModel):
         gt=0,
         description="Privacy budget of all releases of this home together; unset means one release.",
     )
+    dp_terms_per_user: int = Field(
+        8,
+        ge=1,
+        description="Pairs of cluster and term in which one user is counted, with naming=dp_keywords.",
+    )
+    naming: str = Field(
+        "shared_terms",
+        pattern="^(shared_terms|dp_keywords)$",
+        description="Where names come from; dp_keywords: terms chosen with noise, paid for from dp_epsilon.",
+    )
     max_quarantined_share: float = Field(
         0.05, ge=0, le=1, description="Share of bad lines that fails a batch."
     )

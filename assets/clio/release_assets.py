@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from assets.clio.gates import RELEASE_GATES, previous_release, thresholds_of
 from assets.clio.release import Release
+from dagster_project.errors import ObservatoryError
 from dagster_project.privacy.contributions import Bounds
 from dagster_project.privacy.identity import load_or_create_secret
 from dagster_project.steps import Result, Step, table_step
@@ -22,6 +25,8 @@ from schemas.catalogue import (
     LANGUAGE_CONTRASTS,
     PRIVACY_REPORT,
 )
+
+WORDS = ("request", "task")
 
 
 @table_step(
@@ -40,6 +45,8 @@ from schemas.catalogue import (
         "dp_epsilon",
         "dp_delta",
         "dp_budget_epsilon",
+        "dp_terms_per_user",
+        "naming",
     ),
     gates=RELEASE_GATES,
 )
@@ -58,13 +65,17 @@ def release(
     from assets.clio.release.holding import choose
 
     settings, nodes = step.settings, cluster_nodes.collect()
-    read, concern = _current(current_conversations, facets, concerns)
+    by_terms = settings.naming == "dp_keywords"
+    read, concern = _current(current_conversations, facets, concerns, WORDS if by_terms else ())
     rows = clustered_rows(cluster_assignments.collect(), read, concern)
     limits, before = thresholds_of(settings), previous_release(step)
     embedder = embeddings.select("embedder").head(1).collect().item()
     makers = {"reader": read["reader"][0], "embedder": embedder, "namer": "shared-terms-1"}
     if settings.dp_epsilon is not None:
-        return _result(_noisy(step, rows, nodes, makers, settings.dp_epsilon), read.height, kept=False)
+        words = read.select("conversation_id", *WORDS) if by_terms else None
+        return _result(_noisy(step, rows, nodes, makers, words), read.height, kept=False)
+    if by_terms:
+        raise ObservatoryError("naming=dp_keywords names by noisy terms: set dp_epsilon too")
     counted = count_rows(
         rows,
         Bounds(settings.max_user_clusters, settings.max_user_conversations),
@@ -86,7 +97,7 @@ def release(
 
 
 def _noisy(
-    step: Step, rows: pl.DataFrame, nodes: pl.DataFrame, makers: dict[str, str], epsilon: float
+    step: Step, rows: pl.DataFrame, nodes: pl.DataFrame, makers: dict[str, str], words: pl.DataFrame | None
 ) -> Release:
     """A release with noisy counts, paid for from the home's budget."""
     from assets.clio.release.counting import count_rows
@@ -94,12 +105,14 @@ def _noisy(
     from dagster_project.privacy.ledger import Ledger
 
     settings, secret = step.settings, load_or_create_secret(step.home.secret)
+    epsilon = settings.dp_epsilon or 0.0
     budget = Budget(
         epsilon,
         settings.dp_delta,
         settings.dp_budget_epsilon or epsilon,
         settings.max_user_clusters or DEFAULT_CLUSTERS,
         settings.max_user_conversations or DEFAULT_CONVERSATIONS,
+        None if words is None else settings.dp_terms_per_user,
     )
     return noisy_release(
         count_rows(rows, budget.bounds, secret).rows,
@@ -108,7 +121,8 @@ def _noisy(
         ledger=Ledger(step.home.ledger),
         secret=secret,
         thresholds=thresholds_of(settings),
-        makers=makers,
+        makers={**makers, "namer": "dp-keywords-1"} if words is not None else makers,
+        words=words,
     )
 
 
@@ -124,12 +138,15 @@ def _result(released: Release, rows_in: int, kept: bool) -> Result:
 
 
 def _current(
-    current_conversations: pl.LazyFrame, facets: pl.LazyFrame, concerns: pl.LazyFrame
+    current_conversations: pl.LazyFrame,
+    facets: pl.LazyFrame,
+    concerns: pl.LazyFrame,
+    words: Sequence[str],
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Facets and bands of the version of each conversation that counts."""
     keys = ["conversation_id", "batch"]
     current = current_conversations.select(keys)
-    kept = (*keys, "user_key", "language", "week", "model", "reader")
+    kept = (*keys, "user_key", "language", "week", "model", "reader", *words)
     read = facets.select(kept).join(current, on=keys, how="semi").drop("batch")
     concern = concerns.join(current, on=keys, how="semi").select("conversation_id", "concern_band")
     return read.collect(), concern.collect()

@@ -25,7 +25,13 @@ def rows_and_nodes(seed: int = 1) -> tuple[pl.DataFrame, pl.DataFrame]:
     return clustered_rows(data.assignments, data.facets, data.concerns), data.nodes
 
 
-def release(rows: pl.DataFrame, nodes: pl.DataFrame, folder: Path, budget: Budget = BUDGET) -> Release:
+def release(
+    rows: pl.DataFrame,
+    nodes: pl.DataFrame,
+    folder: Path,
+    budget: Budget = BUDGET,
+    words: pl.DataFrame | None = None,
+) -> Release:
     bounded = count_rows(rows, budget.bounds, SECRET).rows
     return noisy_release(
         bounded,
@@ -35,6 +41,7 @@ def release(rows: pl.DataFrame, nodes: pl.DataFrame, folder: Path, budget: Budge
         secret=SECRET,
         thresholds=FLOOR,
         makers=MAKERS,
+        words=words,
     )
 
 
@@ -95,3 +102,32 @@ def test_small_clusters_are_not_named(tmp_path: Path) -> None:
         [rows.filter(pl.col("cluster_id") != leaf), rows.filter(pl.col("cluster_id") == leaf).head(4)]
     )
     assert leaf not in release(few, nodes, tmp_path).tables.clusters["cluster_id"]
+
+
+def test_names_hold_only_terms_that_the_mechanism_chose(tmp_path: Path) -> None:
+    rows, nodes = rows_and_nodes()
+    topics = {
+        leaf: f"walrus{place} juggling" for place, leaf in enumerate(rows["cluster_id"].unique().sort())
+    }
+    lonely = rows["conversation_id"][0]
+    request = pl.col("cluster_id").replace_strict(topics)
+    words = rows.select(
+        "conversation_id",
+        request=pl.when(pl.col("conversation_id") == lonely)
+        .then(pl.lit("sourdough secret"))
+        .otherwise(request),
+        task=pl.lit(""),
+    )
+    budget = Budget(epsilon=30.0, delta=1e-6, total=30.0, clusters=2, conversations=2, terms=6)
+    clusters = release(rows, nodes, tmp_path, budget, words).tables.clusters
+    MODELS["clusters"].validate(clusters, lazy=True)
+    leaves = clusters.filter(pl.col("level") == 0)
+    named = leaves.filter(~pl.col("name").str.starts_with("Unnamed"))
+    assert named.height > 0.7 * leaves.height
+    for cluster, name in named.select("cluster_id", "name").iter_rows():
+        assert topics[cluster].split()[0] in name.lower()
+    texts = " ".join([*clusters["name"], *clusters["summary"]]).lower()
+    assert "sourdough" not in texts and "talk about" not in texts
+    (charge,) = Ledger(tmp_path).charges()
+    assert charge.epsilon == pytest.approx(30.0) and charge.delta == pytest.approx(1e-6)
+    assert [spending.l0 for spending in charge.spendings] == [2, 2, 6]
