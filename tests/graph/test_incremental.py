@@ -40,6 +40,7 @@ def test_one_more_file_is_the_only_one_read_and_embedded(add: Add) -> None:
         "current_conversations",
         "clustering",
         "release",
+        "privacy_ledger",
         "run_log",
         "warehouse",
     }
@@ -134,7 +135,8 @@ def test_a_changed_setting_recomputes_what_depends_on_it(add: Add, home: Path) -
     before = journal(opened).height
     opened.store_settings(opened.settings().model_copy(update={"clusters": 12}))
     running.materialise(opened)
-    assert journal(opened)[before:]["stage"].to_list() == ["clustering", "release", "run_log", "warehouse"]
+    stages = journal(opened)[before:]["stage"].to_list()
+    assert stages == ["clustering", "release", "privacy_ledger", "run_log", "warehouse"]
 
 
 def test_a_lost_table_is_made_again(add: Add, home: Path) -> None:
