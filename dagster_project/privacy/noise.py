@@ -17,11 +17,12 @@ HIGHEST_THRESHOLD = 10**9
 def _opendp() -> Any:
     try:
         import opendp.prelude as dp
+        from opendp.mod import enable_features
     except ImportError:
         raise ObservatoryError(
             "noisy counts need OpenDP: install it with `pip install lm-observatory[dp]`, or unset dp_epsilon"
         ) from None
-    dp.enable_features("contrib")
+    enable_features("contrib")
     return dp
 
 
