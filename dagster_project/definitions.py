@@ -14,8 +14,10 @@ warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 import assets.clio.assets  # noqa: E402 switches and filters come before any room is imported
 import assets.clio.comparison_assets  # noqa: E402
+import assets.clio.ledger_assets  # noqa: E402
 import assets.clio.lineage_assets  # noqa: E402
 import assets.clio.map_assets  # noqa: E402
+import assets.clio.release_assets  # noqa: E402
 import assets.conversations.assets  # noqa: E402
 import assets.warehouse.assets  # noqa: E402
 from dagster_project import automation  # noqa: E402
@@ -27,6 +29,8 @@ HOME = dg.EnvVar("OBSERVATORY_HOME")
 ROOMS = [
     assets.conversations.assets,
     assets.clio.assets,
+    assets.clio.release_assets,
+    assets.clio.ledger_assets,
     assets.clio.comparison_assets,
     assets.clio.lineage_assets,
     assets.clio.map_assets,

@@ -88,6 +88,11 @@ class Home:
         return self.restricted / "pseudonym.key"
 
     @property
+    def ledger(self) -> Path:
+        """Folder of what noisy releases have spent, and of their answers."""
+        return self.restricted / "ledger"
+
+    @property
     def canaries(self) -> Path:
         """Strings planted on purpose, one a line, whose appearance in anything published or logged is a leak."""
         return self.restricted / "canaries.txt"

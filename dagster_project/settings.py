@@ -59,8 +59,41 @@ class Settings(BaseModel):
     unsafe_below_floor: bool = Field(
         False, description="Allow thresholds under the floor of 5. For tests only."
     )
+    max_user_clusters: int | None = Field(
+        None, ge=1, description="Base clusters in which one user is counted at most; unset means no bound."
+    )
+    max_user_conversations: int | None = Field(
+        None,
+        ge=1,
+        description="Conversations of one user counted in a base cluster at most; unset: no bound.",
+    )
+    hold_small_changes: bool = Field(
+        True,
+        description="Let changes wait until enough users make them, so that releases differ by crowds only.",
+    )
     dp_epsilon: float | None = Field(
         None, gt=0, description="Privacy budget of one release; unset means exact counts behind thresholds."
+    )
+    dp_delta: float = Field(
+        1e-8,
+        gt=0,
+        lt=1,
+        description="Chance with which the guarantee of one release may fail; far under 1 / users.",
+    )
+    dp_budget_epsilon: float | None = Field(
+        None,
+        gt=0,
+        description="Privacy budget of all releases of this home together; unset means one release.",
+    )
+    dp_terms_per_user: int = Field(
+        8,
+        ge=1,
+        description="Pairs of cluster and term in which one user is counted, with naming=dp_keywords.",
+    )
+    naming: str = Field(
+        "shared_terms",
+        pattern="^(shared_terms|dp_keywords)$",
+        description="Where names come from; dp_keywords: terms chosen with noise, paid for from dp_epsilon.",
     )
     max_quarantined_share: float = Field(
         0.05, ge=0, le=1, description="Share of bad lines that fails a batch."

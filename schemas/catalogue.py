@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 from pandera.polars import DataFrameModel
 
-from schemas.clio import ClusterAssignment, ClusterCentroid, ClusterNode, Concern, Embedding, Facet
+from schemas.clio import (
+    ClusterAssignment,
+    ClusterCentroid,
+    ClusterNode,
+    Concern,
+    CountedConversation,
+    Embedding,
+    Facet,
+)
 from schemas.comparisons import (
     Burst,
     ClusterTrend,
@@ -16,6 +24,7 @@ from schemas.comparisons import (
     FacetContrast,
 )
 from schemas.conversations import Conversation, CurrentConversation, Quarantine, RedactedConversation
+from schemas.ledger import PrivacyLedger
 from schemas.lineage import ClusterChange, ClusterLineage, ClusterMember
 from schemas.map import MapCluster, MapTile, Projection
 from schemas.published import Cluster, ClusterCell, LanguageContrast, PrivacyReport, RunLog
@@ -55,6 +64,7 @@ CLUSTER_NODES = Table("cluster_nodes", ClusterNode)
 CLUSTER_CHANGES = Table("cluster_changes", ClusterChange)
 CLUSTER_MEMBERS = Table("cluster_members", ClusterMember)
 PROJECTIONS = Table("projections", Projection)
+COUNTED_CONVERSATIONS = Table("counted_conversations", CountedConversation)
 CLUSTERS = Table("clusters", Cluster, zone="published")
 CLUSTER_CELLS = Table("cluster_cells", ClusterCell, zone="published")
 LANGUAGE_CONTRASTS = Table("language_contrasts", LanguageContrast, zone="published")
@@ -68,6 +78,7 @@ CLUSTER_TRENDS = Table("cluster_trends", ClusterTrend, zone="published")
 FACET_CONTRASTS = Table("facet_contrasts", FacetContrast, zone="published")
 CONCERN_QUADRANTS = Table("concern_quadrants", ConcernQuadrant, zone="published")
 COMPARISON_REPORT = Table("comparison_report", ComparisonReport, zone="published")
+PRIVACY_LEDGER = Table("privacy_ledger", PrivacyLedger, zone="published")
 RUN_LOG = Table("run_log", RunLog, zone="published")
 PUBLISHED_TABLES = Table("published_tables", PublishedTable, zone="published")
 
@@ -84,6 +95,7 @@ PUBLISHED = (
     FACET_CONTRASTS,
     CONCERN_QUADRANTS,
     COMPARISON_REPORT,
+    PRIVACY_LEDGER,
     RUN_LOG,
 )
 """The tables that the warehouse serves, in the order in which a reader needs them."""

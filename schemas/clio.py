@@ -218,3 +218,31 @@ class ClusterNode(pa.DataFrameModel):
         """Exactly these columns."""
 
         strict = True
+
+
+class CountedConversation(pa.DataFrameModel):
+    """Conversations behind the current release, as they were counted, and the published clusters that count them.
+
+    Restricted. The next release is compared with it. Empty where the release holds noisy counts.
+    """
+
+    conversation_id: pl.String = pa.Field(str_length={"min_value": 1}, description="Id of the conversation.")
+    cluster_id: pl.String = pa.Field(
+        str_length={"min_value": 1}, description="Base cluster it was counted in, or the pool of the newest."
+    )
+    user_key: pl.String = pa.Field(
+        nullable=True, str_matches=KEY, description="Keyed pseudonym of the user; null where unknown."
+    )
+    language: pl.String = pa.Field(nullable=True, description="Language it was counted with.")
+    week: pl.Date = pa.Field(nullable=True, description="Week it was counted in; null where unknown.")
+    model: pl.String = pa.Field(nullable=True, description="Model it was counted with; null where unknown.")
+    concern_band: pl.String = pa.Field(nullable=True, description="Band of concern it was counted with.")
+    clusters: pl.List = pa.Field(
+        dtype_kwargs={"inner": pl.String}, description="Published clusters that count it, in no order."
+    )
+
+    class Config:
+        """Exactly these columns, one row per conversation."""
+
+        strict = True
+        unique = ["conversation_id"]  # noqa: RUF012 pandera reads a plain list

@@ -9,6 +9,7 @@ import polars as pl
 
 from schemas.comparisons import ClusterTrend, ClusterWeek, ComparisonReport, ConcernQuadrant, FacetContrast
 from schemas.identifiers import ANY_IDENTIFIER, HIDDEN
+from schemas.ledger import PrivacyLedger
 from schemas.lineage import ClusterLineage
 from schemas.map import MapCluster, MapTile
 
@@ -55,6 +56,10 @@ class Cluster(pa.DataFrameModel):
     )
     conversations: pl.UInt32 = pa.Field(ge=1, description="Conversations in the cluster.")
     share: pl.Float64 = pa.Field(gt=0, le=1, description="Share of all clustered conversations.")
+    counts: pl.String = pa.Field(
+        isin=("exact", "dp"),
+        description="exact; or dp: noisy, a parent's users then being its children's added up.",
+    )
     reader: pl.String = pa.Field(description="What read the facets of the conversations.")
     embedder: pl.String = pa.Field(description="Model that embedded them.")
     namer: pl.String = pa.Field(description="What wrote names and summaries.")
@@ -278,4 +283,5 @@ MODELS: dict[str, type[pa.DataFrameModel]] = {
     "concern_quadrants": ConcernQuadrant,
     "comparison_report": ComparisonReport,
     "run_log": RunLog,
+    "privacy_ledger": PrivacyLedger,
 }

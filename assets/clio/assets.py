@@ -6,22 +6,17 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from assets.clio.gates import RELEASE_GATES
-from dagster_project.device import choose_device, lazy_queries_on
+from dagster_project.device import choose_device
 from dagster_project.steps import Result, Step, table_step
 from schemas.catalogue import (
     CLUSTER_ASSIGNMENTS,
-    CLUSTER_CELLS,
     CLUSTER_CENTROIDS,
     CLUSTER_NODES,
-    CLUSTERS,
     CONCERNS,
     CONVERSATIONS,
     CURRENT_CONVERSATIONS,
     EMBEDDINGS,
     FACETS,
-    LANGUAGE_CONTRASTS,
-    PRIVACY_REPORT,
     REDACTED_CONVERSATIONS,
 )
 
@@ -144,56 +139,3 @@ def _previous_clustering(step: Step) -> tuple[pl.DataFrame, pl.DataFrame, pl.Dat
     if centroids is None or nodes is None or assignments is None:
         return None
     return centroids, nodes, assignments
-
-
-@table_step(
-    outputs=[CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, PRIVACY_REPORT],
-    inputs=[CURRENT_CONVERSATIONS, FACETS, CONCERNS, CLUSTER_ASSIGNMENTS, CLUSTER_NODES, EMBEDDINGS],
-    version="2",
-    group="release",
-    settings=("min_users", "min_conversations", "max_user_share", "unsafe_below_floor"),
-    gates=RELEASE_GATES,
-)
-def release(
-    step: Step,
-    current_conversations: pl.LazyFrame,
-    facets: pl.LazyFrame,
-    concerns: pl.LazyFrame,
-    cluster_assignments: pl.LazyFrame,
-    cluster_nodes: pl.LazyFrame,
-    embeddings: pl.LazyFrame,
-) -> Result:
-    """Publishes clusters and cells that enough distinct users share; merges or withholds the rest, and says how much."""
-    from assets.clio.release import release_tables
-    from dagster_project.privacy.thresholds import Thresholds
-
-    settings = step.settings
-    current = current_conversations.select("conversation_id", "batch")
-    keys = ["conversation_id", "batch"]
-    kept = ("conversation_id", "batch", "user_key", "language", "week", "model", "reader")
-    read = facets.select(kept).join(current, on=keys, how="semi").collect()
-    concern = concerns.join(current, on=keys, how="semi").select(
-        "conversation_id", "concern_score", "concern_band"
-    )
-    embedder = embeddings.select("embedder").head(1).collect().item()
-    with lazy_queries_on(choose_device(settings.device)):
-        tables = release_tables(
-            cluster_assignments.collect(),
-            cluster_nodes.collect(),
-            read.drop("batch"),
-            concern.collect(),
-            thresholds=Thresholds(
-                min_users=settings.min_users,
-                min_conversations=settings.min_conversations,
-                max_user_share=settings.max_user_share,
-                unsafe_below_floor=settings.unsafe_below_floor,
-            ),
-            reader=read["reader"][0],
-            embedder=embedder,
-            namer="shared-terms-2",
-        )
-    shown = ["name", "users", "conversations", "share"]
-    top = tables.clusters.filter(pl.col("parent_id").is_null()).sort("conversations", descending=True)
-    return Result(
-        tables.frames(), rows_in=read.height, metadata={**tables.counts(), "top_clusters": top.select(shown)}
-    )

@@ -1,15 +1,29 @@
-"""Gates of the release: Great Expectations over the published tables, and the leak scan."""
+"""Gates of the release: an attack on it, Great Expectations over the published tables, and the leak scan."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
 
 from dagster_project.checks import GateSpec, Outcome
 from dagster_project.lake import StagedTable
 from dagster_project.leak_gate import event_logs, find_leaks
+from dagster_project.settings import Settings
 from dagster_project.steps import Step
-from schemas.catalogue import CLUSTERS, Table
+from schemas.catalogue import (
+    CLUSTER_CELLS,
+    CLUSTERS,
+    COUNTED_CONVERSATIONS,
+    LANGUAGE_CONTRASTS,
+    PRIVACY_REPORT,
+    Table,
+)
+
+if TYPE_CHECKING:
+    from assets.clio.release import Release
+    from dagster_project.privacy.thresholds import Thresholds
 
 
 def release_gates(table: Table, beside: Sequence[Table] = ()) -> tuple[GateSpec, ...]:
@@ -24,23 +38,101 @@ def release_gates(table: Table, beside: Sequence[Table] = ()) -> tuple[GateSpec,
         failed = {"failed_expectations": list(result.failed)}
         return [Outcome(table.name, "expectations", result.success, failed)]
 
+    suite = "The Great Expectations suite of the release holds."
+    return GateSpec(expectations_hold, ((table.name, "expectations"),), suite), leak_gate(table)
+
+
+def leak_gate(table: Table) -> GateSpec:
+    """The scan of a step's tables that are to be published, and of Dagster's log, answered for on `table`."""
+
     def nothing_leaks(step: Step, staged: Mapping[str, StagedTable], _: Any) -> list[Outcome]:
-        tables = [part.path for part in staged.values()]
+        tables = [part.path for part in staged.values() if part.zone == "published"]
         found = find_leaks(step.home, [*tables, *event_logs(step.home)], strict=tables)
         return [Outcome(table.name, "no_leaks", not found, {"leaks": found})]
 
-    return (
-        GateSpec(
-            expectations_hold,
-            ((table.name, "expectations"),),
-            "The Great Expectations suite of the release holds.",
-        ),
-        GateSpec(
-            nothing_leaks,
-            ((table.name, "no_leaks"),),
-            "No canary, identifier or copied text in the tables to be published or in Dagster's event log.",
-        ),
+    return GateSpec(
+        nothing_leaks,
+        ((table.name, "no_leaks"),),
+        "No canary, identifier or copied text in the tables to be published or in Dagster's event log.",
     )
 
 
-RELEASE_GATES = release_gates(CLUSTERS)
+def nothing_is_derivable(step: Step, staged: Mapping[str, StagedTable], _: Any) -> list[Outcome]:
+    """Attack the staged tables as a reader would, under the limits that they state themselves."""
+    from dagster_project.privacy.exposure import exposed_cells
+    from schemas.clio import BANDS
+
+    clusters, cells, contrasts, report = (
+        staged[table.name].scan().collect()
+        for table in (CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, PRIVACY_REPORT)
+    )
+    limits = dict(report.filter(pl.col("scope") == "thresholds").select("measure", "value").iter_rows())
+    found = exposed_cells(
+        clusters,
+        cells,
+        contrasts,
+        min_users=int(limits["cell_min_users"]),
+        min_conversations=int(limits["cell_min_conversations"]),
+        domains={"concern_band": list(BANDS)},
+    )
+    counts = dict(found.group_by("dimension").len().sort("dimension").iter_rows())
+    return [Outcome(CLUSTER_CELLS.name, "intervals", found.is_empty(), {"derivable_cells": counts})]
+
+
+def previous_release(step: Step) -> Release | None:
+    """The release that is in the lake, with whom it counted; None where there is none to compare with.
+
+    State, not an input: the next release must not differ from it by a few people.
+    """
+    from assets.clio.release import Release, ReleaseTables
+
+    tables = (CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, PRIVACY_REPORT, COUNTED_CONVERSATIONS)
+    exact = step.settings.dp_epsilon is None
+    if not (exact and step.settings.hold_small_changes) or any(
+        step.lake.manifest(table.zone, table.name) is None for table in tables
+    ):
+        return None
+    *published, counted = (step.lake.scan(table.zone, table.name).collect() for table in tables)
+    return Release(ReleaseTables(*published), counted) if counted.height else None
+
+
+def thresholds_of(settings: Settings) -> Thresholds:
+    """The limits that a home's settings ask for."""
+    from dagster_project.privacy.thresholds import Thresholds
+
+    return Thresholds(
+        min_users=settings.min_users,
+        min_conversations=settings.min_conversations,
+        max_user_share=settings.max_user_share,
+        unsafe_below_floor=settings.unsafe_below_floor,
+    )
+
+
+def no_change_is_small(step: Step, staged: Mapping[str, StagedTable], _: Any) -> list[Outcome]:
+    """Subtract the release in the lake from the staged one, and look who made the difference."""
+    from assets.clio.release import Release, ReleaseTables
+    from assets.clio.release.holding import changed_parts
+
+    before = previous_release(step)
+    if before is None:
+        return [Outcome(CLUSTERS.name, "changes", True, {"compared": False})]
+    tables = (CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, PRIVACY_REPORT, COUNTED_CONVERSATIONS)
+    *published, counted = (staged[table.name].scan().collect() for table in tables)
+    found = changed_parts(before, Release(ReleaseTables(*published), counted), thresholds_of(step.settings))
+    counts = dict(found.group_by("dimension").len().sort("dimension").iter_rows())
+    return [Outcome(CLUSTERS.name, "changes", found.is_empty(), {"small_changes": counts})]
+
+
+RELEASE_GATES = (
+    GateSpec(
+        no_change_is_small,
+        ((CLUSTERS.name, "changes"),),
+        "No published figure differs from the release before by a group under the limits.",
+    ),
+    GateSpec(
+        nothing_is_derivable,
+        ((CLUSTER_CELLS.name, "intervals"),),
+        "An attack on the published tables by intervals and linear programmes narrows no withheld cell.",
+    ),
+    *release_gates(CLUSTERS),
+)

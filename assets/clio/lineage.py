@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import polars as pl
 
+from assets.clio.release.tree import MERGED_SMALL
 from dagster_project.errors import ObservatoryError
+from dagster_project.privacy.settling import POOL
 from dagster_project.privacy.thresholds import Limits
 from schemas.lineage import BANDS, PRESENT, SHOWN
 
-MERGED_SMALL = "other-"
 SCHEMA = {
     "release": pl.UInt32,
     "level": pl.UInt8,
@@ -39,7 +40,7 @@ def lineage_rows(
     changes
         `cluster_changes` of that release alone.
     clusters
-        The published `clusters`; those named Other have no identity and get no row.
+        The published `clusters`; those named Other and the pool of the newest have no identity and get no row.
     quiet : cluster_id, quiet_since
         Clusters whose use has stopped.
     earlier
@@ -52,7 +53,8 @@ def lineage_rows(
     `changes`.
 
     """
-    named = clusters.filter(~pl.col("cluster_id").str.starts_with(MERGED_SMALL)).select("cluster_id", "name")
+    nameless = pl.col("cluster_id").str.starts_with(MERGED_SMALL) | (pl.col("cluster_id") == POOL)
+    named = clusters.filter(~nameless).select("cluster_id", "name")
     present = changes.filter(pl.col("event").is_in(PRESENT)).join(named, on="cluster_id")
     if present.height != named.height:
         raise ObservatoryError("clusters and cluster_changes are out of step; run `observatory run` again")

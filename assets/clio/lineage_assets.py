@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from assets.clio.gates import release_gates
-from dagster_project.privacy.thresholds import Limits, Thresholds
+from assets.clio.gates import release_gates, thresholds_of
 from dagster_project.steps import Result, Step, table_step
 from schemas.catalogue import (
     CLUSTER_ASSIGNMENTS,
@@ -15,8 +14,7 @@ from schemas.catalogue import (
     CLUSTER_MEMBERS,
     CLUSTER_NODES,
     CLUSTERS,
-    CURRENT_CONVERSATIONS,
-    FACETS,
+    COUNTED_CONVERSATIONS,
     LANGUAGE_CONTRASTS,
     PRIVACY_REPORT,
 )
@@ -54,14 +52,7 @@ def _by_event(rows: pl.DataFrame) -> pl.DataFrame:
 
 @table_step(
     outputs=[CLUSTER_LINEAGE],
-    inputs=[
-        CURRENT_CONVERSATIONS,
-        FACETS,
-        CLUSTER_ASSIGNMENTS,
-        CLUSTER_NODES,
-        CLUSTER_CHANGES,
-        *BESIDE,
-    ],
+    inputs=[COUNTED_CONVERSATIONS, CLUSTER_NODES, CLUSTER_CHANGES, *BESIDE],
     version="1",
     group="release",
     settings=("min_users", "min_conversations", "max_user_share", "unsafe_below_floor", "dp_epsilon"),
@@ -69,32 +60,33 @@ def _by_event(rows: pl.DataFrame) -> pl.DataFrame:
 )
 def cluster_lineage(
     step: Step,
-    current_conversations: pl.LazyFrame,
-    facets: pl.LazyFrame,
-    cluster_assignments: pl.LazyFrame,
+    counted_conversations: pl.LazyFrame,
     cluster_nodes: pl.LazyFrame,
     cluster_changes: pl.LazyFrame,
     clusters: pl.LazyFrame,
+    privacy_report: pl.LazyFrame,
     **beside: pl.LazyFrame,
 ) -> Result:
-    """Publishes what became of each published cluster; rows of earlier releases stay as they were published."""
+    """Publishes what became of each published cluster; rows of earlier releases stay as they were published.
+
+    Where the release before was kept, nothing new is shown and nothing new is told.
+    """
     from assets.clio.lineage import SCHEMA, lineage_rows
+    from assets.clio.release.report import release_was_kept
     from assets.clio.usage import quiet_clusters, weekly_use
 
     del beside  # what its gates read
     if step.settings.dp_epsilon is not None:
         return Result({CLUSTER_LINEAGE.name: pl.DataFrame(schema=SCHEMA)})
-    limits = _limits(step)
+    limits = thresholds_of(step.settings).cells
     changes, shown = cluster_changes.collect(), clusters.collect()
     newest = changes.filter(pl.col("release") == pl.col("release").max())
-    current = current_conversations.select("conversation_id", "batch")
-    read = facets.select("conversation_id", "batch", "user_key", "week")
-    read = read.join(current, on=["conversation_id", "batch"], how="semi").drop("batch").collect()
-    entries, traffic = weekly_use(
-        read, cluster_assignments.collect(), cluster_nodes.collect(), shown["cluster_id"]
-    )
+    counted = counted_conversations.select("conversation_id", "cluster_id", "user_key", "week").collect()
+    entries, traffic = weekly_use(counted, cluster_nodes.collect(), shown["cluster_id"])
     published = step.lake.last(CLUSTER_LINEAGE.zone, CLUSTER_LINEAGE.name)
     earlier = pl.DataFrame(schema=SCHEMA) if published is None else published
+    if earlier.height and release_was_kept(privacy_report.collect()):
+        return Result({CLUSTER_LINEAGE.name: earlier}, rows_in=newest.height)
     earlier = earlier.filter(pl.col("release") < newest["release"].max())
     rows = lineage_rows(newest, shown, quiet_clusters(entries, traffic, limits), earlier, limits)
     return Result(
@@ -102,13 +94,3 @@ def cluster_lineage(
         rows_in=newest.height,
         metadata={"events": rows.group_by("event").agg(clusters=pl.len()).sort("event")},
     )
-
-
-def _limits(step: Step) -> Limits:
-    settings = step.settings
-    return Thresholds(
-        min_users=settings.min_users,
-        min_conversations=settings.min_conversations,
-        max_user_share=settings.max_user_share,
-        unsafe_below_floor=settings.unsafe_below_floor,
-    ).cells

@@ -7,18 +7,16 @@ from typing import Any
 
 import polars as pl
 
+from assets.clio.gates import leak_gate, thresholds_of
 from dagster_project.checks import GateSpec, Outcome
 from dagster_project.device import choose_device, lazy_queries_on
 from dagster_project.lake import StagedTable
-from dagster_project.leak_gate import event_logs, find_leaks
 from dagster_project.steps import Result, Step, table_step
 from schemas.catalogue import (
-    CLUSTER_ASSIGNMENTS,
-    CLUSTER_NODES,
     CLUSTERS,
+    COUNTED_CONVERSATIONS,
     CURRENT_CONVERSATIONS,
     EMBEDDINGS,
-    FACETS,
     MAP_CLUSTERS,
     MAP_TILES,
     PROJECTIONS,
@@ -72,65 +70,37 @@ def map_expectations_hold(step: Step, staged: Mapping[str, StagedTable], _: Any)
     return [Outcome(MAP_TILES.name, "expectations", result.success, failed)]
 
 
-def nothing_leaks(step: Step, staged: Mapping[str, StagedTable], _: Any) -> list[Outcome]:
-    """Search the staged tables and everything that Dagster has logged so far."""
-    tables = [table.path for table in staged.values()]
-    found = find_leaks(step.home, [*tables, *event_logs(step.home)], strict=tables)
-    return [Outcome(MAP_TILES.name, "no_leaks", not found, {"leaks": found})]
-
-
 MAP_GATES = (
     GateSpec(
         map_expectations_hold,
         ((MAP_TILES.name, "expectations"),),
         "The Great Expectations suite of the map holds.",
     ),
-    GateSpec(
-        nothing_leaks,
-        ((MAP_TILES.name, "no_leaks"),),
-        "No canary, identifier or copied text in the tables to be published or in Dagster's event log.",
-    ),
+    leak_gate(MAP_TILES),
 )
 
 
 @table_step(
     outputs=[MAP_TILES, MAP_CLUSTERS],
-    inputs=[CURRENT_CONVERSATIONS, FACETS, PROJECTIONS, CLUSTER_ASSIGNMENTS, CLUSTER_NODES, CLUSTERS],
+    inputs=[PROJECTIONS, COUNTED_CONVERSATIONS, CLUSTERS],
     version="1",
     group="release",
     settings=("min_users", "min_conversations", "max_user_share", "unsafe_below_floor", "dp_epsilon"),
     gates=MAP_GATES,
 )
 def usage_map(
-    step: Step,
-    current_conversations: pl.LazyFrame,
-    facets: pl.LazyFrame,
-    projections: pl.LazyFrame,
-    cluster_assignments: pl.LazyFrame,
-    cluster_nodes: pl.LazyFrame,
-    clusters: pl.LazyFrame,
+    step: Step, projections: pl.LazyFrame, counted_conversations: pl.LazyFrame, clusters: pl.LazyFrame
 ) -> Result:
     """Publishes how dense the map is, tile by tile, and where the published clusters stand on it."""
     from assets.clio.map import map_tables
-    from dagster_project.privacy.thresholds import Thresholds
 
     settings = step.settings
-    keys = ["conversation_id", "batch"]
-    users = facets.select(*keys, "user_key").join(current_conversations, on=keys, how="semi")
-    limits = Thresholds(
-        min_users=settings.min_users,
-        min_conversations=settings.min_conversations,
-        max_user_share=settings.max_user_share,
-        unsafe_below_floor=settings.unsafe_below_floor,
-    ).nodes
     with lazy_queries_on(choose_device(settings.device)):
         tables = map_tables(
-            users.drop("batch").collect(),
+            counted_conversations.collect(),
             projections.collect(),
-            cluster_assignments.collect(),
-            cluster_nodes.collect(),
             clusters.select("cluster_id", "level").collect(),
-            limits,
+            thresholds_of(settings).nodes,
             withheld=settings.dp_epsilon is not None,
         )
     tiles, positions = tables

@@ -61,18 +61,19 @@ def shared_terms(frame: pl.DataFrame, min_users: int) -> pl.DataFrame:
     return found.select(term="text", users="users").sort(["users", "term"], descending=[True, False])
 
 
-def read_terms(frame: pl.DataFrame, min_users: int) -> Terms:
+def read_terms(frame: pl.DataFrame, min_users: int, everywhere: pl.Series | None = None) -> Terms:
     """Terms of the requests (of the task where the request is empty) that at least `min_users` users share.
 
     In: user_key, language, request, task, one row per conversation. Rows are numbered in the frame's order.
     The inflections of a word are one term, whose key is the form that most users write.
+    `everywhere` are words that are no terms in any language; by default the stop-words of the frame's main languages.
     """
     rows = frame.select(
         row=pl.int_range(pl.len(), dtype=pl.UInt32),
         user=pl.col("user_key").fill_null(UNKNOWN_USER).rank("dense").cast(pl.UInt32),
         language="language",
     )
-    found = merge_inflections(pl.concat(list(_slices(frame))), rows, min_users)
+    found = merge_inflections(pl.concat(list(_slices(frame, everywhere))), rows, min_users)
     rows = rows.drop("language")
     counted = found.join(rows, on="row").group_by("text", "key").agg(users=pl.col("user").n_unique())
     vocabulary = counted.filter(pl.col("users") >= min_users).with_columns(
@@ -84,9 +85,9 @@ def read_terms(frame: pl.DataFrame, min_users: int) -> Terms:
     return Terms(uses, rows, vocabulary.select("term", "text", "key", "users"))
 
 
-def _slices(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
+def _slices(frame: pl.DataFrame, everywhere: pl.Series | None) -> Iterator[pl.DataFrame]:
     """`row`, `text`, `key` of every use, unique, a slice of the requests at a time."""
-    everywhere = _stopwords_everywhere(frame["language"])
+    everywhere = _stopwords_everywhere(frame["language"]) if everywhere is None else everywhere
     yield pl.DataFrame(schema={"row": pl.UInt32, "text": pl.Categorical, "key": pl.Categorical})
     for start in range(0, frame.height, SLICE):
         pieces = _pieces(frame.slice(start, SLICE), start)

@@ -23,14 +23,13 @@ Matrix = NDArray[np.float64]
 
 
 def weekly_use(
-    facets: pl.DataFrame, assignments: pl.DataFrame, nodes: pl.DataFrame, clusters: pl.Series
+    counted: pl.DataFrame, nodes: pl.DataFrame, clusters: pl.Series
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """What `quiet_clusters` reads, for the given clusters of any level.
 
-    In: facets conversation_id, user_key, week; assignments conversation_id, cluster_id; nodes cluster_id, level,
-    parent_id. Out: entries cluster_id, week, user, n; traffic week, n.
+    In: counted cluster_id (base), user_key, week of each conversation; nodes cluster_id, level, parent_id. Out: entries cluster_id, week, user, n; traffic week, n.
     """
-    dated = facets.with_columns(user_codes()).drop_nulls("week").join(assignments, on="conversation_id")
+    dated = counted.with_columns(user_codes()).drop_nulls("week")
     base = dated.group_by("cluster_id", "week", "user").agg(n=pl.len().cast(pl.Int64))
     held = rungs(nodes).filter(pl.col("cluster_id").is_in(clusters.implode()))
     entries = base.rename({"cluster_id": "base"}).join(held.select("base", "cluster_id"), on="base")

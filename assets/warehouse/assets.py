@@ -26,6 +26,7 @@ from schemas.catalogue import (
     LANGUAGE_CONTRASTS,
     MAP_CLUSTERS,
     MAP_TILES,
+    PRIVACY_LEDGER,
     PRIVACY_REPORT,
     PUBLISHED,
     PUBLISHED_TABLES,
@@ -52,6 +53,7 @@ RELEASED = [
     MAP_CLUSTERS,
     CLUSTER_LINEAGE,
     PRIVACY_REPORT,
+    PRIVACY_LEDGER,
     CLUSTER_WEEKS,
     CLUSTER_TRENDS,
     FACET_CONTRASTS,
@@ -60,9 +62,12 @@ RELEASED = [
 ]
 
 
-@table_step(outputs=[RUN_LOG], inputs=RELEASED, version="1", group="warehouse")
+@table_step(outputs=[RUN_LOG], inputs=RELEASED, version="2", group="warehouse", settings=("dp_epsilon",))
 def run_log(step: Step, **released: pl.LazyFrame) -> Result:
-    """Publishes what ran so far: each finished step with its rows, seconds and code version."""
+    """Publishes what ran so far: each finished step with its rows, seconds and code version.
+
+    Empty where counts are noisy: the rows that a step read are exact counts.
+    """
     del released  # an order, not data
     ordinals = {batch.key: f"batch {batch.ordinal}" for batch in step.home.batches()}
     log = pl.DataFrame(step.lake.finished_steps(), schema=JOURNAL).select(
@@ -76,6 +81,7 @@ def run_log(step: Step, **released: pl.LazyFrame) -> Result:
         "code_version",
         note=pl.format("peak memory {} MiB", pl.col("peak_memory_mb").round(0).cast(pl.Int64)),
     )
+    log = log if step.settings.dp_epsilon is None else log.clear()
     return Result({RUN_LOG.name: log}, rows_in=log.height)
 
 

@@ -12,6 +12,7 @@ inputs). Source: specs/privacy_reliability.md 1.3, rule 3 (checker) and 1.4 (att
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -226,6 +227,21 @@ def attack_intervals(
         One row per cluster and value that is not published; `low` to `high` conversations are possible.
 
     """
+    nodes = clusters.select("cluster_id").with_row_index("node", offset=1)
+    found = [
+        _frame(public, _solve(public, method, with_users), nodes).with_columns(dimension=pl.lit(dimension))
+        for dimension, public in public_views(clusters, cells, overall, domains)
+    ]
+    return pl.concat(found).select(INTERVALS.keys()) if found else pl.DataFrame(schema=INTERVALS)
+
+
+def public_views(
+    clusters: pl.DataFrame,
+    cells: pl.DataFrame,
+    overall: pl.DataFrame | None = None,
+    domains: dict[str, list[str]] | None = None,
+) -> Iterator[tuple[str, Public]]:
+    """What is public of each dimension; node n is row n - 1 of `clusters`. Parameters as in `attack_intervals`."""
     parents, order = _tree(clusters)
     totals = np.concatenate([[0.0], order["conversations"].to_numpy()])
     totals[0] = order.filter(pl.col("parent_id").is_null())["conversations"].sum()
@@ -233,7 +249,6 @@ def attack_intervals(
     people = np.concatenate([[top.sum()], order["users"].to_numpy()])
     people_least = np.concatenate([[top.max(initial=0)], people[1:]])
     nodes = order.select("cluster_id").with_row_index("node", offset=1)
-    found = []
     for (dimension,), part in cells.group_by("dimension", maintain_order=True):
         shown = part.join(nodes, on="cluster_id").select("node", "value", "conversations", "users")
         if overall is not None:
@@ -242,15 +257,10 @@ def attack_intervals(
             shown = pl.concat([shown, root], how="vertical_relaxed")
         domain = (domains or {}).get(str(dimension))
         values = shown["value"].unique().sort().to_list() if domain is None else domain
-        public = Public.build(
-            parents, totals, people, shown, values, unseen=domain is None, people_least=people_least
+        yield (
+            str(dimension),
+            Public.build(parents, totals, people, shown, values, domain is None, people_least),
         )
-        found.append(
-            _frame(public, _solve(public, method, with_users), nodes).with_columns(
-                dimension=pl.lit(dimension)
-            )
-        )
-    return pl.concat(found).select(INTERVALS.keys()) if found else pl.DataFrame(schema=INTERVALS)
 
 
 def _tree(clusters: pl.DataFrame) -> tuple[Array, pl.DataFrame]:

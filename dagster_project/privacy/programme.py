@@ -9,15 +9,18 @@ import numpy as np
 from dagster_project.privacy.attack import Array, Bounds, Public
 
 TOLERANCE = 1e-6
+Weights = dict[int, float]
 
 
-def programme(public: Public, with_users: bool = True) -> Bounds:
-    """Minimise and maximise conversations and users of every unknown cell.
+def programme(
+    public: Public, with_users: bool = True, within: Bounds | None = None, wanted: Array | None = None
+) -> Bounds:
+    """Minimise and maximise conversations and users of every unknown cell, or of those `wanted` (N, V) bool.
 
     Variables are the conversations x and users u of each unknown cell; (N, V) bounds come back, known cells
     exact. Relations: values add up to their node, children to their parent, u <= x, users of a child <= of
     its parent <= of all children together, and the users outside a node's published cells bound those of its
-    unknown cells.
+    unknown cells. Without `with_users` the latter three are left out. `within` are bounds known before; cells that are not wanted come back as they are there.
     """
     from scipy.optimize import linprog
 
@@ -25,9 +28,12 @@ def programme(public: Public, with_users: bool = True) -> Bounds:
     index[~public.known] = np.arange((~public.known).sum())
     size = int((~public.known).sum())
     relations = _Relations(public, index, size, with_users)
+    if within is not None:
+        relations.narrow(within)
     limits = relations.matrices()
-    ends = np.zeros((2 * size, 2))
-    for variable in range(2 * size):
+    ends = np.array([(low, np.inf if high is None else high) for low, high in relations.box]).reshape(-1, 2)
+    cells = index[~public.known if wanted is None else wanted & ~public.known]
+    for variable in (*cells, *(size + cells)) if with_users else cells:
         for end, sign in enumerate((1.0, -1.0)):
             goal = np.zeros(2 * size)
             goal[variable] = sign
@@ -56,31 +62,35 @@ class _Relations:
     """Rows of the linear programme, in the order conversations then users."""
 
     def __init__(self, public: Public, index: Array, size: int, with_users: bool) -> None:
-        self.public, self.index, self.size = public, index, size
-        self.equal: list[tuple[Array, float]] = []
-        self.below: list[tuple[Array, float]] = []
-        self.box = [(0.0, None)] * (2 * size)
+        self.public, self.index, self.size, self.with_users = public, index, size, with_users
+        self.equal: list[tuple[Weights, float]] = []
+        self.below: list[tuple[Weights, float]] = []
+        self.box: list[tuple[float, float | None]] = [(0.0, None)] * (2 * size)
         for node in range(public.parents.size):
             self._row(node)
         for node in np.unique(public.parents[1:]):
             for value in range(len(public.values)):
                 self._column(int(node), value)
         for cell in range(size * with_users):
-            self.below.append((self._weights({size + cell: 1.0, cell: -1.0}), 0.0))
+            self.below.append(({size + cell: 1.0, cell: -1.0}, 0.0))
 
-    def _weights(self, entries: dict[int, float]) -> Array:
-        row = np.zeros(2 * self.size)
-        for place, weight in entries.items():
-            row[place] += weight
-        return row
+    def narrow(self, within: Bounds) -> None:
+        """Take over bounds that are known before."""
+        free = self.index >= 0
+        pairs = ((within.low, within.high), (within.users_low, within.users_high))
+        for offset, (low, high) in list(zip((0, self.size), pairs, strict=True))[: 1 + self.with_users]:
+            for place, least, most in zip(self.index[free], low[free], high[free], strict=True):
+                self.box[offset + place] = (float(least), float(most))
 
     def _row(self, node: int) -> None:
         cells = self.index[node][self.index[node] >= 0]
         if cells.size == 0:
             return
-        self.equal.append((self._weights(dict.fromkeys(cells, 1.0)), self.public.rest[node]))
+        self.equal.append((dict.fromkeys(cells.tolist(), 1.0), self.public.rest[node]))
+        if not self.with_users:
+            return
         users = self.size + cells
-        self.below.append((self._weights(dict.fromkeys(users, -1.0)), -self.public.rest_users_least[node]))
+        self.below.append((dict.fromkeys(users.tolist(), -1.0), -self.public.rest_users_least[node]))
         for cell in users:
             self.box[cell] = (0.0, self.public.rest_users[node])
 
@@ -88,17 +98,19 @@ class _Relations:
         children = np.flatnonzero(self.public.parents == parent)
         conversations, constant = self._difference(parent, children, value, self.public.counts, 0)
         self.equal.append((conversations, constant))
+        if not self.with_users:
+            return
         users, constant = self._difference(parent, children, value, self.public.users, self.size)
         self.below.append((users, constant))
         for child in children:
             larger, constant = self._difference(
                 parent, np.array([child]), value, self.public.users, self.size
             )
-            self.below.append((-larger, -constant))
+            self.below.append(({place: -weight for place, weight in larger.items()}, -constant))
 
     def _difference(
         self, parent: int, children: Array, value: int, known: Array, offset: int
-    ) -> tuple[Array, float]:
+    ) -> tuple[Weights, float]:
         """Weights and constant of `parent - sum(children)` compared with zero."""
         entries: dict[int, float] = {}
         constant = 0.0
@@ -107,15 +119,23 @@ class _Relations:
                 constant -= sign * known[node, value]
             else:
                 entries[offset + int(self.index[node, value])] = sign
-        return self._weights(entries), constant
+        return entries, constant
 
     def matrices(self) -> dict[str, Any]:
         """Keyword arguments of `linprog`, without rows that hold no variable."""
-        equal = [row for row in self.equal if row[0].any()]
-        below = [row for row in self.below if row[0].any()]
-        return {
-            "A_eq": np.array([row for row, _ in equal]) if equal else None,
-            "b_eq": np.array([right for _, right in equal]) if equal else None,
-            "A_ub": np.array([row for row, _ in below]) if below else None,
-            "b_ub": np.array([right for _, right in below]) if below else None,
-        }
+        left_equal, right_equal = self._matrix(self.equal)
+        left_below, right_below = self._matrix(self.below)
+        return {"A_eq": left_equal, "b_eq": right_equal, "A_ub": left_below, "b_ub": right_below}
+
+    def _matrix(self, rows: list[tuple[Weights, float]]) -> tuple[Any, Array | None]:
+        """Sparse left sides and right sides, or None where there are no rows."""
+        from scipy.sparse import csr_matrix
+
+        filled = [row for row in rows if row[0]]
+        if not filled:
+            return None, None
+        entries = [(line, *entry) for line, (weights, _) in enumerate(filled) for entry in weights.items()]
+        line, place, weight = np.array(entries).T
+        shape = (len(filled), 2 * self.size)
+        left = csr_matrix((weight, (line.astype(np.int64), place.astype(np.int64))), shape=shape)
+        return left, np.array([right for _, right in filled])

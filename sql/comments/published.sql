@@ -9,6 +9,7 @@ COMMENT ON COLUMN clusters."summary" IS 'What the conversations in the cluster a
 COMMENT ON COLUMN clusters."users" IS 'Distinct users; all conversations without a user id count as one user.';
 COMMENT ON COLUMN clusters."conversations" IS 'Conversations in the cluster.';
 COMMENT ON COLUMN clusters."share" IS 'Share of all clustered conversations.';
+COMMENT ON COLUMN clusters."counts" IS 'exact; or dp: noisy, a parent''s users then being its children''s added up.';
 COMMENT ON COLUMN clusters."reader" IS 'What read the facets of the conversations.';
 COMMENT ON COLUMN clusters."embedder" IS 'Model that embedded them.';
 COMMENT ON COLUMN clusters."namer" IS 'What wrote names and summaries.';
@@ -142,3 +143,14 @@ COMMENT ON COLUMN run_log."seconds" IS 'Wall time of the step.';
 COMMENT ON COLUMN run_log."finished_at" IS 'When it finished, UTC.';
 COMMENT ON COLUMN run_log."code_version" IS 'Version of the code and of what it depends on.';
 COMMENT ON COLUMN run_log."note" IS 'Remark for people; never content.';
+
+COMMENT ON TABLE privacy_ledger IS 'What noisy releases of this home have spent, by release and mechanism; empty where all counts are exact.';
+COMMENT ON COLUMN privacy_ledger."release" IS 'Ordinal of the noisy release, 1 first.';
+COMMENT ON COLUMN privacy_ledger."mechanism" IS 'What was drawn with noise, and how.';
+COMMENT ON COLUMN privacy_ledger."epsilon" IS 'Epsilon that the mechanism spent.';
+COMMENT ON COLUMN privacy_ledger."delta" IS 'Chance with which its guarantee may fail.';
+COMMENT ON COLUMN privacy_ledger."l0" IS 'Groups in which one unit is counted at most.';
+COMMENT ON COLUMN privacy_ledger."linf" IS 'Rows of one unit counted in one group at most.';
+COMMENT ON COLUMN privacy_ledger."unit" IS 'Whose presence is protected.';
+COMMENT ON COLUMN privacy_ledger."epsilon_spent" IS 'Epsilon spent by this and all earlier releases.';
+COMMENT ON COLUMN privacy_ledger."delta_spent" IS 'Delta spent by this and all earlier releases.';

@@ -203,3 +203,26 @@ def test_an_error_of_a_library_never_shows_what_it_failed_on(
     logged = b"".join(path.read_bytes() for path in (home / "dagster").rglob("*") if path.is_file())
     assert b"sourdough secret" not in logged
     assert "sourdough secret" not in str(refusal.value)
+
+
+def test_the_attack_on_finished_tables_blocks(add: Add, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Complementary suppression switched off where the tables are made: what is made is refused."""
+    import numpy as np
+
+    from dagster_project.privacy import cells, tables
+
+    opened = Home(home)
+    opened.store_settings(
+        opened.settings().model_copy(
+            update={"clusters": 24, "top_clusters": 3, "min_users": 5, "min_conversations": 5}
+        )
+    )
+    nothing = np.empty(0, dtype=np.int64)
+    monkeypatch.setattr(tables.Table, "_column_faults", lambda self: nothing)
+    monkeypatch.setattr(tables.Table, "_narrow", lambda self: nothing)
+    monkeypatch.setattr(
+        cells, "_given_away", lambda *_: pl.DataFrame(schema={"node": pl.UInt32, "value": pl.String})
+    )
+    with pytest.raises(ObservatoryError, match="cluster_cells/intervals"):
+        add(count=600)
+    assert not Home(home).warehouse.exists()

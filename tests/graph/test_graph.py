@@ -35,25 +35,8 @@ def test_the_graph_is_the_one_that_is_drawn() -> None:
     }
     released = {"clusters", "cluster_cells", "language_contrasts", "privacy_report"}
     changes = {"cluster_assignments", "cluster_nodes"}
-    lineage = {
-        "current_conversations",
-        "facets",
-        "cluster_assignments",
-        "cluster_nodes",
-        "cluster_changes",
-        "clusters",
-        "privacy_report",
-        "cluster_cells",
-        "language_contrasts",
-    }
-    mapped = {
-        "current_conversations",
-        "facets",
-        "projections",
-        "cluster_assignments",
-        "cluster_nodes",
-        "clusters",
-    }
+    lineage = {"counted_conversations", "cluster_nodes", "cluster_changes", *released}
+    mapped = {"projections", "counted_conversations", "clusters"}
     compared = {
         "cluster_weeks",
         "cluster_trends",
@@ -61,8 +44,8 @@ def test_the_graph_is_the_one_that_is_drawn() -> None:
         "concern_quadrants",
         "comparison_report",
     }
-    comparing = {*release, *released, "bursts"} - {"embeddings"}
-    published = {*released, *compared, "cluster_lineage", "map_tiles", "map_clusters"}
+    comparing = {"current_conversations", "facets", "bursts", "counted_conversations", *released}
+    published = {*released, *compared, "cluster_lineage", "map_tiles", "map_clusters", "privacy_ledger"}
     assert edges == {
         "quarantine": set(),
         "conversations": set(),
@@ -72,7 +55,8 @@ def test_the_graph_is_the_one_that_is_drawn() -> None:
         "embeddings": {"facets"},
         "concerns": {"facets", "embeddings"},
         **dict.fromkeys(("cluster_assignments", "cluster_centroids", "cluster_nodes"), clustering),
-        **dict.fromkeys(released, release),
+        "privacy_ledger": {"clusters"},
+        **dict.fromkeys((*released, "counted_conversations"), release),
         "bursts": {"current_conversations", "facets"},
         **dict.fromkeys(compared, comparing),
         "projections": {"current_conversations", "embeddings"},

@@ -46,6 +46,7 @@ def test_one_more_file_is_the_only_one_read_and_embedded(add: Add) -> None:
         "comparisons",
         "cluster_lineage",
         "usage_map",
+        "privacy_ledger",
         "run_log",
         "warehouse",
     }
@@ -146,6 +147,8 @@ def test_a_changed_setting_recomputes_what_depends_on_it(add: Add, home: Path) -
         "release",
         "comparisons",
         "cluster_lineage",
+        "usage_map",
+        "privacy_ledger",
         "run_log",
         "warehouse",
     ]
@@ -176,3 +179,34 @@ def test_two_runs_on_one_home_do_not_race(home: Path) -> None:
     opened = Home(home)
     with running.only_run(opened), pytest.raises(ObservatoryError, match="another"), running.only_run(opened):
         pass
+
+
+def test_a_few_more_conversations_wait_and_a_crowd_is_counted(add: Add, home: Path) -> None:
+    def published() -> pl.DataFrame:
+        return Home(home).lake.scan("published", "clusters").collect()
+
+    add(count=600)
+    first = published()
+    add("few.jsonl", 4, seed=1)
+    assert published().equals(first)
+    add("many.jsonl", 200, seed=2)
+    tops = published().filter(pl.col("parent_id").is_null())
+    assert tops["conversations"].sum() > 700
+    assert Home(home).lake.scan("restricted", "counted_conversations").collect().height > 700
+
+
+def test_a_release_that_differs_by_few_is_refused(
+    add: Add, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With holding switched off where the release is made, the gate still compares it with the one before."""
+    from assets.clio.release import counting, holding
+
+    opened = add(count=600)
+    served = opened.warehouse.read_bytes()
+    monkeypatch.setattr(
+        counting, "settle", lambda before, target, *_: counting.Settled(target, target.clear())
+    )
+    monkeypatch.setattr(holding, "choose", lambda before, after, _: holding.Choice(after, False))
+    with pytest.raises(ObservatoryError, match="clusters/changes"):
+        add("few.jsonl", 4, seed=1)
+    assert Home(home).warehouse.read_bytes() == served

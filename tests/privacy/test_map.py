@@ -162,18 +162,21 @@ def test_a_cluster_of_too_few_users_stands_nowhere() -> None:
 
 def test_nothing_is_shown_where_no_cluster_is_or_counts_must_not_be_exact() -> None:
     ids = [f"c{index}" for index in range(60)]
-    users = pl.DataFrame({"conversation_id": ids, "user_key": [f"{index % 20:032x}" for index in range(60)]})
-    places = pl.DataFrame({"conversation_id": ids, "x": [0.5] * 60, "y": [0.5] * 60, "map": [3] * 60})
-    assigned = pl.DataFrame({"conversation_id": ids, "cluster_id": ["a"] * 60})
-    nodes = pl.DataFrame(
-        {"cluster_id": ["a"], "parent_id": [None], "level": [0]}, schema_overrides={"parent_id": pl.String}
+    counted = pl.DataFrame(
+        {
+            "conversation_id": ids,
+            "cluster_id": "a",
+            "user_key": [f"{index % 20:032x}" for index in range(60)],
+            "clusters": [["a"]] * 60,
+        }
     )
+    places = pl.DataFrame({"conversation_id": ids, "x": [0.5] * 60, "y": [0.5] * 60, "map": [3] * 60})
     clusters = pl.DataFrame({"cluster_id": ["a"], "level": [0]})
-    shown = map_tables(users, places, assigned, nodes, clusters, LIMITS)
+    shown = map_tables(counted, places, clusters, LIMITS)
     assert shown[0]["map"].unique().to_list() == [3] and shown[1].height == 1
     for nothing in (
-        map_tables(users, places, assigned, nodes, clusters, LIMITS, withheld=True),
-        map_tables(users, places, assigned, nodes, clusters.clear(), LIMITS),
+        map_tables(counted, places, clusters, LIMITS, withheld=True),
+        map_tables(counted, places, clusters.clear(), LIMITS),
     ):
         assert [table.height for table in nothing] == [0, 0]
         assert [table.columns for table in nothing] == [table.columns for table in shown]

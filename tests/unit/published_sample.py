@@ -11,7 +11,9 @@ from assets.clio.bursts import BurstRules, find_bursts
 from assets.clio.comparisons import compare, read_picture
 from assets.clio.lineage import SCHEMA
 from assets.clio.map import map_tables
-from assets.clio.release import release_tables
+from assets.clio.release import count_release
+from assets.clio.release.counting import clustered_rows
+from dagster_project.privacy.ledger import SUMMARY
 from dagster_project.privacy.thresholds import Thresholds
 
 TREE = {"t0": ["m0", "m1"], "t1": ["m2", "m3"]}
@@ -69,18 +71,16 @@ def published(seed: int = 0, conversations: int = 3000) -> dict[str, pl.DataFram
     concerns = pl.DataFrame(
         {"conversation_id": ids, "concern_band": np.array(["none", "low", "elevated", "high"])[band]}
     )
-    released = release_tables(
-        assignments,
+    rows = clustered_rows(assignments, facets, concerns)
+    whole = count_release(
+        rows,
         _nodes(),
-        facets,
-        concerns,
+        unclustered=0,
         thresholds=LIMITS,
-        reader="extractive-1",
-        embedder="minilm",
-        namer="terms-1",
+        makers={"reader": "extractive-1", "embedder": "minilm", "namer": "terms-1"},
     )
-    read = facets.join(concerns, on="conversation_id")
-    picture = read_picture(released.clusters, released.cluster_cells, _nodes(), assignments, read, LIMITS)
+    released = whole.tables
+    picture = read_picture(released.clusters, released.cluster_cells, whole.counted, facets, LIMITS)
     bursts = find_bursts(
         pl.DataFrame(
             schema={
@@ -93,14 +93,7 @@ def published(seed: int = 0, conversations: int = 3000) -> dict[str, pl.DataFram
         BurstRules(5, 8),
     )
     shown = released.clusters.select("cluster_id", "level")
-    tiles, positions = map_tables(
-        facets.select("conversation_id", "user_key"),
-        _places(ids, leaf, rng),
-        assignments,
-        _nodes(),
-        shown,
-        LIMITS.nodes,
-    )
+    tiles, positions = map_tables(whole.counted, _places(ids, leaf, rng), shown, LIMITS.nodes)
     return {
         **released.frames(),
         **compare(picture, bursts).frames(),
@@ -108,6 +101,7 @@ def published(seed: int = 0, conversations: int = 3000) -> dict[str, pl.DataFram
         "map_clusters": positions,
         "cluster_lineage": cluster_lineage(released.clusters),
         "run_log": run_log(),
+        "privacy_ledger": pl.DataFrame(schema=SUMMARY),
     }
 
 

@@ -102,7 +102,8 @@ def test_unknown_weeks_and_clusters_that_are_not_shown_are_left_out() -> None:
         {"cluster_id": ["a", "b", "t"], "level": [0, 0, 1], "parent_id": ["t", "t", None]},
         schema_overrides={"level": pl.UInt8},
     )
-    entries, traffic = weekly_use(facets, assignments, nodes, pl.Series(["a", "t"]))
+    counted = facets.join(assignments, on="conversation_id")
+    entries, traffic = weekly_use(counted, nodes, pl.Series(["a", "t"]))
     assert dict(entries.group_by("cluster_id").agg(pl.col("n").sum()).iter_rows()) == {"a": 1, "t": 2}
     assert traffic["n"].to_list() == [2]
     assert quiet_clusters(entries, traffic, LIMITS).is_empty()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
 from published_sample import LIMITS, published
-from tiny_release import NODES, plain, rows
-from tiny_release import release as small_release
+from tiny_release import counted_release, plain, rows
 
 from assets.clio.comparisons import Picture, compare, nothing_compared, read_picture
 from assets.clio.comparisons.picture import flag_value, turns_band
 from assets.clio.comparisons.quadrants import correlation, flag_cells, quadrant_table
+from assets.clio.release import Release
 from dagster_project.errors import ObservatoryError
 from schemas.comparisons import Burst, ComparisonReport, empty
 from schemas.limits import published_schemas
@@ -25,21 +27,20 @@ def picture(specs: list[Spec]) -> Picture:
     """A release of hand-written conversations of one language, week and model."""
     ids = [f"c{index}" for index in range(len(specs))]
     data = [(cluster, user, "en", 0, "m", band) for cluster, user, band, _, _ in specs]
-    released = small_release(data)
-    facets = pl.DataFrame(
+    released = counted_release(data)
+    details = pl.DataFrame(
         {
             "conversation_id": ids,
-            "user_key": [spec[1] for spec in specs],
-            "language": "en",
-            "week": pl.Series([None] * len(ids), dtype=pl.Date),
-            "model": "m",
             "turns": [spec[3] for spec in specs],
             "flagged": pl.Series([spec[4] for spec in specs], dtype=pl.Boolean),
-            "concern_band": [spec[2] for spec in specs],
         }
     )
-    assignments = pl.DataFrame({"conversation_id": ids, "cluster_id": [spec[0] for spec in specs]})
-    return read_picture(released.clusters, released.cluster_cells, NODES, assignments, facets, LIMITS)
+    return read(released, details)
+
+
+def read(released: Release, details: pl.DataFrame) -> Picture:
+    tables = released.tables
+    return read_picture(tables.clusters, tables.cluster_cells, released.counted, details, LIMITS)
 
 
 def spread(cluster: str, concerning: int, flagged: int, count: int = 60) -> list[Spec]:
@@ -208,27 +209,24 @@ def test_counts_of_bursts_are_told_under_the_limits_only() -> None:
     assert told(4) == {"bursts": None, "conversations": None, "users": None}
 
 
+DETAILS = {"conversation_id": pl.String, "turns": pl.UInt32, "flagged": pl.Boolean}
+
+
 def test_counts_that_are_not_those_of_the_release_are_refused() -> None:
-    released = small_release(*plain())
-    fewer = pl.DataFrame({"conversation_id": ["c0"], "cluster_id": ["bread"]})
-    facets = pl.DataFrame(
-        {"conversation_id": ["c0"], "user_key": ["u"], "language": ["en"], "week": [None], "model": ["m"],
-         "turns": [1], "flagged": [None], "concern_band": ["none"]},
-        schema_overrides={"week": pl.Date, "flagged": pl.Boolean},
-    )  # fmt: skip
+    released = counted_release(*plain())
+    fewer = replace(released, counted=released.counted.head(1))
     with pytest.raises(ObservatoryError, match="run the release again"):
-        read_picture(released.clusters, released.cluster_cells, NODES, fewer, facets, LIMITS)
+        read(fewer, pl.DataFrame(schema=DETAILS))
+
+
+def test_of_a_conversation_that_is_counted_but_gone_turns_and_flag_are_unknown() -> None:
+    shown = read(counted_release(*plain()), pl.DataFrame(schema=DETAILS))
+    assert shown.conversations["turns_band"].unique().to_list() == ["unknown"]
+    assert shown.conversations["flag"].unique().to_list() == ["unknown"]
 
 
 def test_a_release_without_clusters_compares_nothing() -> None:
-    released = small_release(rows("bread", 3))
-    facets = pl.DataFrame(
-        {"conversation_id": [f"c{n}" for n in range(3)], "user_key": list("abc"), "language": "en", "week": None, "model": "m",
-         "turns": 1, "flagged": None, "concern_band": "none"},
-        schema_overrides={"week": pl.Date, "flagged": pl.Boolean},
-    )  # fmt: skip
-    assignments = facets.select("conversation_id", cluster_id=pl.lit("bread"))
-    shown = read_picture(released.clusters, released.cluster_cells, NODES, assignments, facets, LIMITS)
+    shown = read(counted_release(rows("bread", 3)), pl.DataFrame(schema=DETAILS))
     for name, frame in compare(shown, empty(Burst)).frames().items():
         assert frame.is_empty(), name
         assert frame.schema == nothing_compared().frames()[name].schema

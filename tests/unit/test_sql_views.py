@@ -132,7 +132,12 @@ def test_the_bulletin_names_the_planted_things_most_important_first(
     assert {row for row in found if row[0] == "over_trigger"} == set(
         ask(warehouse, "SELECT quadrant, cluster_id FROM classifier_disagreements").iter_rows()
     )
-    assert bulletin["headline"].str.contains("%").all()
+    told = FRAMES["cluster_lineage"].filter(
+        (pl.col("release") == 2) & pl.col("event").is_in(["born", "revived", "dormant"])
+    )
+    events = set(told.select("event", "cluster_id").iter_rows())
+    assert len({kind for kind, _ in events}) == 3 and events <= found
+    assert bulletin["headline"].str.contains("%|^new$|^back$|^quiet since 2").all()
 
 
 def test_weeks_and_concern_are_shares_of_what_is_shown(warehouse: duckdb.DuckDBPyConnection) -> None:

@@ -6,7 +6,8 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from assets.clio.release import ReleaseTables, release_tables
+from assets.clio.release import Release, ReleaseTables, count_release
+from assets.clio.release.counting import clustered_rows
 from dagster_project.privacy.thresholds import Thresholds
 
 LIMITS = Thresholds(min_users=5, min_conversations=8)
@@ -43,6 +44,12 @@ def rows(cluster: str, count: int, *, users: int | None = None, language: str = 
 def release(
     *groups: list[Row], nodes: pl.DataFrame = NODES, thresholds: Thresholds = LIMITS, extra: int = 0
 ) -> ReleaseTables:
+    return counted_release(*groups, nodes=nodes, thresholds=thresholds, extra=extra).tables
+
+
+def counted_release(
+    *groups: list[Row], nodes: pl.DataFrame = NODES, thresholds: Thresholds = LIMITS, extra: int = 0
+) -> Release:
     data = [row for group in groups for row in group]
     ids = [f"c{index}" for index in range(len(data) + extra)]
     clusters, users, languages, weeks, models, bands = (list(column) for column in zip(*data, strict=True))
@@ -58,15 +65,17 @@ def release(
         schema_overrides={"user_key": pl.String, "model": pl.String, "week": pl.Date},
     )
     inside = ids[: len(data)]
-    return release_tables(
+    conversations = clustered_rows(
         pl.DataFrame({"conversation_id": inside, "cluster_id": clusters}),
-        nodes,
         facets,
         pl.DataFrame({"conversation_id": inside, "concern_band": bands}),
+    )
+    return count_release(
+        conversations,
+        nodes,
+        unclustered=extra,
         thresholds=thresholds,
-        reader="extractive-1",
-        embedder="minilm",
-        namer="terms-1",
+        makers={"reader": "extractive-1", "embedder": "minilm", "namer": "terms-1"},
     )
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from assets.clio.release.cells import labels
-from assets.clio.release.tree import OTHER_SUMMARY, TOP, other_id
+from assets.clio.release.cells import value_labels
+from assets.clio.release.tree import OTHER_SUMMARY, TOP
 from dagster_project.errors import ObservatoryError
 from dagster_project.privacy.thresholds import Thresholds, user_codes
 
@@ -58,9 +58,8 @@ class Picture:
 def read_picture(
     clusters: pl.DataFrame,
     cells: pl.DataFrame,
-    tree: pl.DataFrame,
-    assignments: pl.DataFrame,
-    facets: pl.DataFrame,
+    counted: pl.DataFrame,
+    details: pl.DataFrame,
     thresholds: Thresholds,
 ) -> Picture:
     """Put the published clusters and the conversations behind them together.
@@ -69,12 +68,10 @@ def read_picture(
     ----------
     clusters, cells
         The published `clusters` and `cluster_cells`.
-    tree : cluster_id, parent_id
-        All clusters, published or not (`cluster_nodes`).
-    assignments : conversation_id, cluster_id
-        Base cluster of each conversation.
-    facets : conversation_id, user_key, language, week, model, turns, flagged, concern_band
-        Current conversations.
+    counted
+        The conversations that they count (`counted_conversations`).
+    details : conversation_id, turns, flagged
+        Current conversations; of one that is counted but gone, both are unknown.
     thresholds
         Limits of the release.
 
@@ -82,28 +79,27 @@ def read_picture(
 
     """
     nodes, parents = _numbered(clusters)
-    members = _members(tree, nodes)
-    read = facets.with_columns(user_codes(), turns_band(), flag_value()).join(
-        assignments.select("conversation_id", "cluster_id"), on="conversation_id"
+    read = counted.join(details, on="conversation_id", how="left").with_columns(
+        user_codes(), turns_band(), flag_value()
     )
     read = read.select("cluster_id", "user", *FACETS)
     for name in FACETS:
-        known = labels(read, name)
+        known = value_labels(read, name)
         read = read.join(known, on=name, nulls_equal=True).drop(name).rename({"value": name})
     shown = cells.join(nodes.select("cluster_id", "node"), on="cluster_id")
-    picture = Picture(nodes, parents, members, read, shown, thresholds)
+    picture = Picture(nodes, parents, _members(counted, nodes), read, shown, thresholds)
     if not picture.empty:
         _require_same_counts(picture)
     return picture
 
 
 def turns_band() -> pl.Expr:
-    """Band of the number of user turns: 1, 2-4, 5-9, 10+."""
+    """Band of the number of user turns: 1, 2-4, 5-9, 10+; null where unknown."""
     turns = pl.col("turns")
     band = pl.when(turns <= TURNS["1"]).then(pl.lit("1"))
     for name in ("2-4", "5-9"):
         band = band.when(turns <= TURNS[name]).then(pl.lit(name))
-    return band.otherwise(pl.lit(MANY_TURNS)).alias("turns_band")
+    return band.when(turns.is_not_null()).then(pl.lit(MANY_TURNS)).alias("turns_band")
 
 
 def flag_value() -> pl.Expr:
@@ -135,22 +131,13 @@ def _numbered(clusters: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:
     return pl.concat(layers).drop("parent_id"), np.concatenate(parents)
 
 
-def _members(tree: pl.DataFrame, nodes: pl.DataFrame) -> pl.DataFrame:
-    """Every published node that a base cluster counts for; an Other holds its parent's unpublished children."""
-    links = tree.select("cluster_id", parent_id=pl.col("parent_id").fill_null(TOP))
-    step = links.select(base="cluster_id", cluster_id="cluster_id")
-    found = []
-    while step.height:
-        placed = step.join(links, on="cluster_id")
-        found.append(placed)
-        step = placed.filter(pl.col("parent_id") != TOP).select("base", cluster_id="parent_id")
-    paths = pl.concat(found)
-    published = nodes.slice(1).select("cluster_id", "node")
-    own = paths.join(published, on="cluster_id").select("base", "node")
-    unnamed = paths.join(published, on="cluster_id", how="anti").select("base", place=other_id("parent_id"))
-    merged = unnamed.join(published, left_on="place", right_on="cluster_id").select("base", "node")
-    root = links.select(base="cluster_id", node=pl.lit(0, dtype=pl.UInt32))
-    return pl.concat([root, own, merged]).unique().rename({"base": "cluster_id"})
+def _members(counted: pl.DataFrame, nodes: pl.DataFrame) -> pl.DataFrame:
+    """cluster_id (base), node: every published node that counts the conversations of a base cluster."""
+    places = counted.select("cluster_id", "clusters").unique("cluster_id")
+    published = nodes.slice(1).select("node", clusters="cluster_id")
+    own = places.explode("clusters", empty_as_null=False).join(published, on="clusters")
+    root = places.select("cluster_id", node=pl.lit(0, dtype=pl.UInt32))
+    return pl.concat([root, own.select("cluster_id", "node")])
 
 
 def _require_same_counts(picture: Picture) -> None:
@@ -158,5 +145,5 @@ def _require_same_counts(picture: Picture) -> None:
     compared = picture.nodes.join(found, on="node", how="left")
     if compared.filter(pl.col("conversations") != pl.col("len").fill_null(0)).height:
         raise ObservatoryError(
-            "clusters were published from other conversations than are current; run the release again"
+            "clusters were published from other conversations than were counted; run the release again"
         )

@@ -9,7 +9,7 @@ import polars as pl
 
 from assets.clio.map.positions import cluster_positions
 from assets.clio.map.tiles import tile_counts
-from assets.clio.release.tree import paths_up
+from assets.clio.release.tree import MERGED_SMALL
 from dagster_project.errors import ObservatoryError
 from dagster_project.privacy.thresholds import Limits, user_codes
 
@@ -17,10 +17,8 @@ __all__ = ["map_tables"]
 
 
 def map_tables(
-    users: pl.DataFrame,
+    counted: pl.DataFrame,
     projections: pl.DataFrame,
-    assignments: pl.DataFrame,
-    nodes: pl.DataFrame,
     clusters: pl.DataFrame,
     limits: Limits,
     *,
@@ -28,19 +26,20 @@ def map_tables(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The published `map_tiles` and `map_clusters`.
 
-    In: conversation_id, user_key of the current conversations; the tables projections, cluster_assignments and
-    cluster_nodes; cluster_id, level of the published clusters. The map shows the clustered conversations, as
-    `clusters` does. With `withheld`, and where no cluster is published, both are empty.
-    Raises ObservatoryError where a clustered conversation has no place.
+    In: the tables counted_conversations and projections; cluster_id, level of the published clusters. The map shows the
+    conversations that `clusters` counts; one that is counted but gone has no place. With `withheld`, and where no
+    cluster is published, both are empty. Raises ObservatoryError where no counted conversation has a place.
     """
-    coded = users.with_columns(user_codes()).drop("user_key")
     places = projections.select("conversation_id", "x", "y", "map")
-    points = assignments.join(coded, on="conversation_id").join(places, on="conversation_id", how="left")
-    if points["x"].null_count():
-        raise ObservatoryError("some conversations have no place on the map; materialise projections again")
+    coded = counted.select("conversation_id", "cluster_id", "user_key").with_columns(user_codes())
+    points = coded.drop("user_key").join(places, on="conversation_id")
+    if points.is_empty() and counted.height:
+        raise ObservatoryError("no conversation has a place on the map; materialise projections again")
     number = pl.lit(projections["map"].first(), dtype=pl.UInt32).alias("map")
     shown = points.clear() if withheld or clusters.is_empty() else points
     tiles = tile_counts(shown, limits)
-    paths = paths_up(assignments.select("cluster_id").unique(), nodes)
-    positions = cluster_positions(shown, paths, clusters, limits.min_users)
+    paths = counted.select(base="cluster_id", cluster_id="clusters").unique("base")
+    paths = paths.explode("cluster_id", empty_as_null=False)
+    named = clusters.filter(~pl.col("cluster_id").str.starts_with(MERGED_SMALL))
+    positions = cluster_positions(shown, paths, named, limits.min_users)
     return tiles.select(number, *tiles.columns), positions.select(number, *positions.columns)

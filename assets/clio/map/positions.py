@@ -18,7 +18,7 @@ def cluster_positions(
 ) -> pl.DataFrame:
     """Centre and spread of each published cluster.
 
-    In: cluster_id (base), user, x, y of each conversation; base, cluster_id of every base cluster and all above it;
+    In: cluster_id (base), user, x, y of each conversation; base, cluster_id of every base cluster and the published ones that count it;
     cluster_id, level of the published clusters. Out: cluster_id, level, x, y, spread. Merged groups named Other stand
     nowhere and are left out, as is any cluster of fewer than `min_users` users.
     """

@@ -1,24 +1,27 @@
 """What of the clusters may be published, decided from counts of users; pure, no Dagster.
 
-`release_tables` takes the restricted tables and returns the four published ones. Who counts is decided in
-`dagster_project.privacy`; the modules here bring the tables into shape: `tree` (clusters), `cells`,
-`contrasts`, `report`.
+`release_tables` takes the restricted tables and returns the four published ones; `count_release` does the same for
+conversations that were chosen before (`counting`). Who counts is decided in `dagster_project.privacy`; the modules
+here bring the tables into shape: `tree` (clusters), `cells`, `contrasts`, `report`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
-from assets.clio.release.cells import Cells, cell_table, count_cells
+from assets.clio.release.cells import cell_table, count_cells
 from assets.clio.release.contrasts import contrast_table
-from assets.clio.release.report import report_table
-from assets.clio.release.tree import Tree, cluster_table, grow_tree
-from dagster_project.errors import ObservatoryError
+from assets.clio.release.counting import clustered_rows
+from assets.clio.release.report import LeftOut, report_table
+from assets.clio.release.tree import cluster_table, grow_tree, published_places
 from dagster_project.privacy.thresholds import Thresholds, user_codes
 
-__all__ = ["ReleaseTables", "release_tables"]
+NOBODY_LEFT_OUT = LeftOut()
+
+__all__ = ["LeftOut", "Release", "ReleaseTables", "count_release", "release_tables"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,14 @@ class ReleaseTables:
     def counts(self) -> dict[str, int]:
         """Rows by table, for an asset's metadata."""
         return {name: frame.height for name, frame in self.frames().items()}
+
+
+@dataclass(frozen=True)
+class Release:
+    """Published tables, and `counted`: who was counted, and in which published clusters (column `clusters`)."""
+
+    tables: ReleaseTables
+    counted: pl.DataFrame
 
 
 def release_tables(
@@ -72,38 +83,41 @@ def release_tables(
     Raises ObservatoryError where a conversation belongs to a cluster that the tree does not have.
 
     """
-    conversations = _conversations(assignments, facets, concerns)
+    rows = clustered_rows(assignments, facets, concerns)
+    return count_release(
+        rows,
+        nodes,
+        unclustered=facets.height - rows.height,
+        thresholds=thresholds,
+        makers={"reader": reader, "embedder": embedder, "namer": namer},
+        harmless_concern=harmless_concern,
+    ).tables
+
+
+def count_release(
+    rows: pl.DataFrame,
+    nodes: pl.DataFrame,
+    *,
+    unclustered: int,
+    thresholds: Thresholds,
+    makers: Mapping[str, str],
+    harmless_concern: str = "none",
+    left_out: LeftOut = NOBODY_LEFT_OUT,
+) -> Release:
+    """The published tables of the conversations that count, and where each of them counts.
+
+    In: rows as `release.counting.clustered_rows` returns them; the tree, a pool included; how many current conversations have no
+    cluster; who was left out of the rows before. Raises as `release_tables` does.
+    """
+    conversations = rows.with_columns(user_codes()).drop("user_key", "conversation_id")
     tree = grow_tree(conversations.select("cluster_id", "user"), nodes, thresholds)
     cells = count_cells(conversations, tree, thresholds, harmless_concern)
-    makers = {"reader": reader, "embedder": embedder, "namer": namer}
-    return ReleaseTables(
+    tables = ReleaseTables(
         clusters=cluster_table(tree, makers),
         cluster_cells=cell_table(tree, cells),
         language_contrasts=contrast_table(tree, cells),
-        privacy_report=_report(conversations, facets, tree, cells, thresholds),
+        privacy_report=report_table(conversations, unclustered, tree, cells, thresholds, left_out),
     )
-
-
-def _conversations(assignments: pl.DataFrame, facets: pl.DataFrame, concerns: pl.DataFrame) -> pl.DataFrame:
-    """One row per clustered conversation: cluster_id, user, language, week, model, concern_band."""
-    for name, frame in {"cluster_assignments": assignments, "facets": facets, "concerns": concerns}.items():
-        if frame["conversation_id"].is_duplicated().any():
-            raise ObservatoryError(
-                f"{name} holds a conversation twice; restrict it to current conversations first"
-            )
-    read = facets.select("conversation_id", "user_key", "language", "week", "model").with_columns(
-        user_codes()
-    )
-    return (
-        read.drop("user_key")
-        .join(assignments.select("conversation_id", "cluster_id"), on="conversation_id")
-        .join(concerns.select("conversation_id", "concern_band"), on="conversation_id", how="left")
-        .drop("conversation_id")
-    )
-
-
-def _report(
-    conversations: pl.DataFrame, facets: pl.DataFrame, tree: Tree, cells: Cells, thresholds: Thresholds
-) -> pl.DataFrame:
-    unclustered = facets.height - conversations.height
-    return report_table(conversations, unclustered, tree, cells, thresholds)
+    places = published_places(tree)
+    counted = rows.join(places, on="cluster_id", how="left").with_columns(pl.col("clusters").fill_null([]))
+    return Release(tables, counted)

@@ -47,11 +47,11 @@ def _entries(conversations: pl.DataFrame, tree: Tree, dimension: str) -> pl.Data
     """node, value, user, n: conversations of each user in each cell of every published cluster."""
     by = ("cluster_id", dimension, "user")
     base = conversations.lazy().group_by(by).agg(n=pl.len().cast(pl.Int64)).collect()
-    coded = base.join(labels(conversations, dimension), on=dimension, nulls_equal=True).drop(dimension)
+    coded = base.join(value_labels(conversations, dimension), on=dimension, nulls_equal=True).drop(dimension)
     return coded.join(tree.members, on="cluster_id").group_by("node", "value", "user").agg(pl.col("n").sum())
 
 
-def labels(conversations: pl.DataFrame, dimension: str) -> pl.DataFrame:
+def value_labels(conversations: pl.DataFrame, dimension: str) -> pl.DataFrame:
     """Every distinct value of a dimension with its `value` for publication: cleaned, weeks as their Monday."""
     label = pl.col(dimension).dt.strftime("%Y-%m-%d") if dimension == "week" else pl.col(dimension)
     values = conversations.select(pl.col(dimension).unique()).with_columns(

@@ -7,14 +7,19 @@ passed the limits. Figures of fewer conversations than a cluster needs are null.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import polars as pl
 
 from assets.clio.release.cells import Cells
 from assets.clio.release.tree import CLOSED, OTHER_SUMMARY, Tree
+from dagster_project.privacy.contributions import Bounds
 from dagster_project.privacy.suppression import COMPLEMENT, OTHER
-from dagster_project.privacy.thresholds import UNKNOWN_USER, Thresholds
+from dagster_project.privacy.thresholds import UNKNOWN_USER, Thresholds, measure, user_codes
 
 Figures = dict[str, float | None]
+UNBOUNDED = Bounds()
 SCHEMA = {"scope": pl.String, "measure": pl.String, "value": pl.Float64, "explanation": pl.String}
 
 WHY = {
@@ -25,11 +30,15 @@ WHY = {
     COMPLEMENT: "large enough, but shown it would give a smaller sibling away by subtraction",
     CLOSED: "it lies under a cluster that is not shown or not divided",
 }
+KEPT = "release_kept"
 RELEASE = {
     "conversations": "Conversations in clusters; shares of clusters refer to them. Null: too few to publish.",
     "users": "Distinct users of these conversations, the privacy unit. All without a user id are one user.",
     "conversations_without_user": "Conversations in clusters without a user id. Null: some, too few to tell.",
     "conversations_unclustered": "Current conversations outside every cluster; in no table. Null: as above.",
+    "conversations_uncounted": "Left out so that no user counts too often. Null: none, or of too few users.",
+    "conversations_waiting": "Not counted yet, so that releases differ by crowds. Null: none, or of too few users.",
+    KEPT: "1 where all tables are those of the release before, because too few people made the change.",
     "clusters": "Published clusters at all levels, those named Other included.",
 }
 THRESHOLDS = {
@@ -38,6 +47,8 @@ THRESHOLDS = {
     "cell_min_users": "Distinct users that a published cell has at least.",
     "cell_min_conversations": "Conversations that a published cell has at least.",
     "max_user_share": "Largest share one user may have in a published cluster or cell.",
+    "max_user_clusters": "Base clusters in which one user is counted at most. Null: any number.",
+    "max_user_conversations": "Conversations of one user counted in one base cluster at most. Null: any number.",
     "min_merged": "Groups that are merged into one Other at least.",
     "min_users_outside_concern": "Users of a cluster outside each published band of concern at least.",
     "unsafe_below_floor": "1 where limits under the floor of 5 were allowed; for tests only.",
@@ -61,18 +72,66 @@ DIMENSION = {
 }
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """Conversations that are in clusters but not counted (`user_key` of each): for good, by the bounds, or not yet."""
+
+    bounds: Bounds = UNBOUNDED
+    uncounted: pl.DataFrame | None = None
+    waiting: pl.DataFrame | None = None
+
+
 def report_table(
-    conversations: pl.DataFrame, unclustered: int, tree: Tree, cells: Cells, thresholds: Thresholds
+    conversations: pl.DataFrame,
+    unclustered: int,
+    tree: Tree,
+    cells: Cells,
+    thresholds: Thresholds,
+    left_out: LeftOut,
 ) -> pl.DataFrame:
-    """The published `privacy_report`. In: `user` of each conversation; how many have no cluster."""
+    """The published `privacy_report`. In: `user` of each conversation; how many have no cluster; who is left out."""
     levels = tree.considered["level"].sort(descending=True)
     parts = [
-        _rows("release", RELEASE, _release(conversations, unclustered, tree, thresholds)),
-        _rows("thresholds", THRESHOLDS, _limits(thresholds)),
+        _rows("release", RELEASE, _release(conversations, unclustered, tree, thresholds, left_out)),
+        _rows("thresholds", THRESHOLDS, _limits(thresholds, left_out.bounds)),
         *(_rows(f"level {level}", LEVEL, _level(conversations, tree, level)) for level in levels),
         *(_rows(f"dimension {name}", DIMENSION, _dimension(name, tree, cells)) for name in cells.outcomes),
     ]
     return pl.concat(parts)
+
+
+NOISY = {
+    "epsilon": "Privacy budget that this release spends: its counts, given fixed cluster labels.",
+    "delta": "Chance with which its guarantee may fail.",
+    "budget_epsilon": "Budget of all noisy releases of this home together.",
+}
+
+
+def noisy_report(
+    clusters: pl.DataFrame, thresholds: Thresholds, bounds: Bounds, spent: Mapping[str, float]
+) -> pl.DataFrame:
+    """The report of a release with noisy counts: nothing exact about conversations. `spent` holds `NOISY`."""
+    total = clusters.filter(pl.col("parent_id").is_null())["conversations"].sum()
+    figures: Figures = {**dict.fromkeys(RELEASE), "conversations": float(total) or None, KEPT: 0.0}
+    return pl.concat(
+        [
+            _rows("release", RELEASE, {**figures, "clusters": float(clusters.height)}),
+            _rows("thresholds", THRESHOLDS, _limits(thresholds, bounds)),
+            _rows("differential privacy", NOISY, dict(spent)),
+        ]
+    )
+
+
+def kept_report(report: pl.DataFrame) -> pl.DataFrame:
+    """The report of the release before, saying that it was kept."""
+    kept = (pl.col("scope") == "release") & (pl.col("measure") == KEPT)
+    return report.with_columns(value=pl.when(kept).then(1.0).otherwise("value"))
+
+
+def release_was_kept(report: pl.DataFrame) -> bool:
+    """Whether a privacy report says that its release is the one before once more."""
+    stated = report.filter((pl.col("scope") == "release") & (pl.col("measure") == KEPT))
+    return bool(stated["value"].eq(1.0).any())
 
 
 def _rows(scope: str, texts: dict[str, str], figures: Figures) -> pl.DataFrame:
@@ -80,7 +139,9 @@ def _rows(scope: str, texts: dict[str, str], figures: Figures) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
-def _release(conversations: pl.DataFrame, unclustered: int, tree: Tree, thresholds: Thresholds) -> Figures:
+def _release(
+    conversations: pl.DataFrame, unclustered: int, tree: Tree, thresholds: Thresholds, left_out: LeftOut
+) -> Figures:
     unknown = conversations.filter(pl.col("user") == UNKNOWN_USER).height
     whole = tree.nodes.head(1)
     return {
@@ -88,6 +149,9 @@ def _release(conversations: pl.DataFrame, unclustered: int, tree: Tree, threshol
         "users": None if tree.empty else float(whole["users"].item()),
         "conversations_without_user": _told(unknown, thresholds.min_conversations),
         "conversations_unclustered": _told(unclustered, thresholds.min_conversations),
+        "conversations_uncounted": _crowd(left_out.uncounted, thresholds),
+        "conversations_waiting": _crowd(left_out.waiting, thresholds),
+        KEPT: 0.0,
         "clusters": float(max(tree.nodes.height - 1, 0)),
     }
 
@@ -96,7 +160,16 @@ def _told(count: int, least: int) -> float | None:
     return float(count) if count == 0 or count >= least else None
 
 
-def _limits(thresholds: Thresholds) -> Figures:
+def _crowd(rows: pl.DataFrame | None, thresholds: Thresholds) -> float | None:
+    """How many conversations these are, where they pass the limits of a cluster. In: user_key of each."""
+    if rows is None or rows.is_empty():
+        return None
+    entries = rows.select(user_codes()).group_by("user").agg(n=pl.len())
+    size = measure(entries.with_columns(all=0), "all").with_columns(reason=thresholds.nodes.reason())
+    return float(size["conversations"].item()) if size["reason"].item() is None else None
+
+
+def _limits(thresholds: Thresholds, bounds: Bounds) -> Figures:
     nodes, cells = thresholds.nodes, thresholds.cells
     return {
         "min_users": float(nodes.min_users),
@@ -104,10 +177,16 @@ def _limits(thresholds: Thresholds) -> Figures:
         "cell_min_users": float(cells.min_users),
         "cell_min_conversations": float(cells.min_conversations),
         "max_user_share": nodes.max_user_share,
+        "max_user_clusters": _number(bounds.clusters),
+        "max_user_conversations": _number(bounds.conversations),
         "min_merged": float(thresholds.min_merged),
         "min_users_outside_concern": float(cells.min_diverse_users),
         "unsafe_below_floor": float(thresholds.unsafe_below_floor),
     }
+
+
+def _number(value: int | None) -> float | None:
+    return None if value is None else float(value)
 
 
 def _level(conversations: pl.DataFrame, tree: Tree, level: int) -> Figures:

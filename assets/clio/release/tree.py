@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +14,11 @@ from dagster_project.privacy.suppression import merge_small
 from dagster_project.privacy.thresholds import Thresholds, measure
 
 TOP = ""
+MERGED_SMALL = "other-"
 OTHER_NAME, OTHER_FALLBACK = "Other", "Other groups"
 OTHER_SUMMARY = "Groups that too few people share, or that would give such a group away, counted together."
 CLOSED = "closed"
+EXACT, NOISY = "exact", "dp"
 SCHEMA = {
     "node": pl.UInt32,
     "parent": pl.UInt32,
@@ -76,7 +79,7 @@ def grow_tree(conversations: pl.DataFrame, nodes: pl.DataFrame, thresholds: Thre
     entries = conversations.lazy().group_by("cluster_id", "user").agg(n=pl.len().cast(pl.Int64)).collect()
     if entries.is_empty():
         return _nothing(nodes)
-    paths = paths_up(entries.select("cluster_id").unique(), nodes)
+    paths = paths_to_top(entries.select("cluster_id").unique(), nodes)
     counted = entries.rename({"cluster_id": "base"}).join(paths, on="base")
     counted = counted.group_by("cluster_id", "user").agg(pl.col("n").sum())
     total = entries.group_by("user").agg(pl.col("n").sum()).with_columns(cluster_id=pl.lit(TOP))
@@ -86,7 +89,7 @@ def grow_tree(conversations: pl.DataFrame, nodes: pl.DataFrame, thresholds: Thre
     return _assemble(shown, others, fates, nodes, paths, pl.concat([counted, total.select(counted.columns)]))
 
 
-def paths_up(bases: pl.DataFrame, nodes: pl.DataFrame) -> pl.DataFrame:
+def paths_to_top(bases: pl.DataFrame, nodes: pl.DataFrame) -> pl.DataFrame:
     """Every base cluster with itself and all that hold it. Out: base, cluster_id."""
     links = nodes.select("cluster_id", "parent_id")
     step = bases.select(base="cluster_id", cluster_id="cluster_id")
@@ -159,7 +162,7 @@ def _assemble(
         pl.concat(
             [
                 shown.select(cluster_id="item", place="item"),
-                others.select(cluster_id="item", place=other_id("group")),
+                others.select(cluster_id="item", place=_other_id("group")),
             ]
         ),
         on="cluster_id",
@@ -175,10 +178,10 @@ def _assemble(
     return Tree(table, members, _all_fates(fates, shown, filled), _considered(filled))
 
 
-def other_id(parent: str) -> pl.Expr:
+def _other_id(parent: str) -> pl.Expr:
     """Id of the node that holds the merged children of the cluster in column `parent` (`TOP`: of none)."""
     top = pl.col(parent) == TOP
-    return pl.lit("other-") + pl.when(top).then(pl.lit("top")).otherwise(pl.col(parent))
+    return pl.lit(MERGED_SMALL) + pl.when(top).then(pl.lit("top")).otherwise(pl.col(parent))
 
 
 def _other_nodes(others: pl.DataFrame, kept: pl.DataFrame, nodes: pl.DataFrame) -> pl.DataFrame:
@@ -189,7 +192,7 @@ def _other_nodes(others: pl.DataFrame, kept: pl.DataFrame, nodes: pl.DataFrame) 
     name = pl.when(pl.col("taken")).then(pl.lit(OTHER_FALLBACK)).otherwise(pl.lit(OTHER_NAME))
     return made.select(
         "group",
-        other_id("group").alias("cluster_id"),
+        _other_id("group").alias("cluster_id"),
         "level",
         name.alias("name"),
         summary=pl.lit(OTHER_SUMMARY),
@@ -220,7 +223,7 @@ def _sizes(counted: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
     """Users and conversations of every published node."""
     merged = counted.join(others.select(cluster_id="item", group="group"), on="cluster_id")
     merged = (
-        merged.with_columns(cluster_id=other_id("group"))
+        merged.with_columns(cluster_id=_other_id("group"))
         .group_by("cluster_id", "user")
         .agg(pl.col("n").sum())
     )
@@ -244,7 +247,7 @@ def _nothing(nodes: pl.DataFrame) -> Tree:
     return Tree(pl.DataFrame(schema=SCHEMA), members, fates, _considered(nodes))
 
 
-def cluster_table(tree: Tree, makers: dict[str, str]) -> pl.DataFrame:
+def cluster_table(tree: Tree, makers: Mapping[str, str]) -> pl.DataFrame:
     """The published `clusters`, largest level first. `makers`: reader, embedder, namer."""
     total = 1 if tree.empty else tree.nodes["conversations"][0]
     return (
@@ -257,7 +260,14 @@ def cluster_table(tree: Tree, makers: dict[str, str]) -> pl.DataFrame:
             "summary",
             pl.col("users", "conversations").cast(pl.UInt32),
             share=pl.col("conversations") / total,
+            counts=pl.lit(EXACT),
             **{name: pl.lit(value) for name, value in makers.items()},
         )
         .sort(["level", "conversations", "cluster_id"], descending=[True, True, False])
     )
+
+
+def published_places(tree: Tree) -> pl.DataFrame:
+    """Base clusters with `clusters`: the published clusters that count their conversations."""
+    places = tree.members.join(tree.nodes.slice(1).select("node", place="cluster_id"), on="node", how="left")
+    return places.group_by("cluster_id").agg(clusters=pl.col("place").drop_nulls())
