@@ -43,7 +43,7 @@ QUARANTINED_SHARE = GateSpec(
 
 @table_step(
     outputs=[QUARANTINE, CONVERSATIONS],
-    version="1",
+    version="2",
     group="conversations",
     settings=("max_conversation_characters",),
     gates=[QUARANTINED_SHARE],
