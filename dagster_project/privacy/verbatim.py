@@ -65,7 +65,11 @@ class CopiedText:
     """Windows of a set of strings, ready to be looked for in restricted text."""
 
     def __init__(
-        self, texts: Iterable[str], words: int = WORDS, characters: int = CHARACTERS, public: Iterable[str] = ()
+        self,
+        texts: Iterable[str],
+        words: int = WORDS,
+        characters: int = CHARACTERS,
+        public: Iterable[str] = (),
     ) -> None:
         """Prepare the windows of distinct strings; a string shorter than a window has none.
 

@@ -314,7 +314,11 @@ def test_accounts_that_repeat_one_text_are_one_voice() -> None:
 
 
 def test_a_crowd_of_one_day_is_heard_when_its_words_differ() -> None:
-    texts = [f"bake bread with {grain} and {time}" for grain in ("rye", "oats", "spelt") for time in ("yeast", "sourdough")]
+    texts = [
+        f"bake bread with {grain} and {time}"
+        for grain in ("rye", "oats", "spelt")
+        for time in ("yeast", "sourdough")
+    ]
     crowd = requests(*texts * 4).with_columns(day=pl.lit(date(2026, 3, 1)))
     assert {"bake", "bread"} <= terms_of(crowd, 6)
     assert "bake" not in terms_of(crowd, 7), "six different requests, however many repeat them"
@@ -325,6 +329,8 @@ def test_ordinary_words_with_numbers_are_terms(word: str) -> None:
     assert word in terms_of(requests(f"explain {word} please"))
 
 
-@pytest.mark.parametrize("word", ["zqv7-k3x9m2", "x9k2p", "order-4471-b2", "zqv7abcdefghijkl", "sk-live4aaaaaaaa"])
+@pytest.mark.parametrize(
+    "word", ["zqv7-k3x9m2", "x9k2p", "order-4471-b2", "zqv7abcdefghijkl", "sk-live4aaaaaaaa"]
+)
 def test_words_like_keys_are_no_terms(word: str) -> None:
     assert word not in terms_of(requests(f"explain {word} please"))
