@@ -8,7 +8,6 @@ escapes undone. Specification: privacy, section 1.4.
 from __future__ import annotations
 
 import base64
-import gzip
 import html
 import json
 import re
@@ -31,16 +30,22 @@ SHARED_BY = 3
 LOOKALIKES = str.maketrans("аеорсухіјѕԁһԛԝαοενικρτυ", "aeopcyxijsdhqwaoevikptu")
 NUMBER = re.compile(r"(?<![0-9A-Za-z])[0-9](?:[ ().\-/]{0,5}[0-9]){6,}(?![0-9A-Za-z])")
 INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff\u00ad]")
+MARKS = re.compile(r"[\W_]+")
 ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 STREAMS = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda", b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd")
 
 Hit = tuple[str, int]
 
 
+def compose(text: str) -> str:
+    """NFKC."""
+    return text if text.isascii() else unicodedata.normalize("NFKC", text)
+
+
 def fold(text: str) -> str:
     """NFKC, casefolded, letters of other alphabets that look Latin as Latin ones, letters and digits only."""
-    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return "".join(filter(str.isalnum, plain.translate(LOOKALIKES)))
+    plain = compose(compose(text).casefold())
+    return MARKS.sub("", plain if plain.isascii() else plain.translate(LOOKALIKES))
 
 
 class Matcher:
@@ -79,7 +84,7 @@ class Matcher:
         return found
 
     def _numbers_in(self, text: str) -> Iterator[Hit]:
-        for run in set(NUMBER.findall(unicodedata.normalize("NFKC", INVISIBLE.sub("", text)))):
+        for run in set(NUMBER.findall(compose(INVISIBLE.sub("", text)))):
             number = re.sub(r"[^0-9]", "", run)
             for size in self.sizes:
                 # A bare number holds a canary at its end only: longer ones are counters and times.
@@ -135,8 +140,10 @@ def parts(canaries: Sequence[str]) -> Iterator[tuple[str, int]]:
 
 def unescaped(text: str) -> set[str]:
     """The text, and with URL escapes, character references and JSON escapes undone."""
-    plain = ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
-    return {text, unquote(text), html.unescape(text), plain}
+    views = {text}
+    if "\\u" in text:
+        views.add(ESCAPED.sub(lambda found: chr(int(found[1], 16)), text))
+    return views | {unquote(text) if "%" in text else text, html.unescape(text) if "&" in text else text}
 
 
 def decoded(content: bytes) -> Iterator[str]:
@@ -146,23 +153,22 @@ def decoded(content: bytes) -> Iterator[str]:
         for start in (0, 1):
             for order in ("utf-16-le", "utf-16-be"):
                 yield content[start:].decode(order, "ignore")
+    view = memoryview(content)
     for start in (at.start() for mark in STREAMS for at in re.finditer(re.escape(mark), content)):
-        inflated = inflate(content[start:])
+        inflated = inflate(view[start:])
         if inflated:
             yield inflated.decode("utf-8", "ignore")
 
 
-def inflate(stream: bytes) -> bytes:
+def inflate(stream: memoryview) -> bytes:
     """What a zlib, gzip or Zstandard stream at the start of some bytes holds; nothing if there is none."""
     import zstandard
 
     try:
-        if stream[:1] == b"\x78":
-            return zlib.decompressobj().decompress(stream)
-        if stream[:1] == b"\x1f":
-            return gzip.decompress(stream)
-        return zstandard.ZstdDecompressor().decompressobj().decompress(stream)
-    except (zlib.error, OSError, EOFError, zstandard.ZstdError):
+        if stream[:1] == b"\x28":
+            return zstandard.ZstdDecompressor().decompressobj().decompress(stream)
+        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32).decompress(stream)
+    except (zlib.error, zstandard.ZstdError):
         return b""
 
 
