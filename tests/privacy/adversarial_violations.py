@@ -26,7 +26,7 @@ USERS, CONVERSATIONS, SHARE, WINDOW = 10, 15, 0.5, 13
 TABLES = (CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, PRIVACY_REPORT)
 DIMENSIONS = ("language", "week", "model", "concern_band")
 KEY = ["cluster_id", "dimension", "value"]
-CONNECTIVES = frozenset("requests about and mostly in other mixed".split())
+CONNECTIVES = frozenset(["requests", "about", "and", "mostly", "in", "other", "mixed"])
 NO_WORDS = "Requests that have no words in common that enough people use"
 SHAPES = re.compile(
     r"\S@\S+\.\S|(?:\d[ ().-]{0,2}){9,}|\d{1,3}(?:\.\d{1,3}){3}|\w*\d\w*[A-Za-z]\w*\d\w*|https?:"
@@ -128,6 +128,7 @@ def text_violations(tables: Tables, world: World) -> list[str]:
     found += [
         "identifier" for text in values if SHAPES.search(text) and not re.fullmatch(r"\d{4}-\d\d-\d\d", text)
     ]
+    found += Matcher(world.canaries).leaks([("published strings", "\n".join(values))])
     windows = {window for text in raw for window in _windows(text)}
     return found + ["copied" for text in shown if windows & _windows(text)]
 

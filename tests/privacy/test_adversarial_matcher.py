@@ -35,7 +35,7 @@ FORMS: dict[str, Callable[[str], str]] = {
     "hex": lambda s: s.encode().hex(),
     "base64": lambda s: base64.b64encode(f"ab{s}c".encode()).decode(),
     "url": lambda s: quote(s, safe=""),
-    "json": lambda s: json.dumps(s),
+    "json": json.dumps,
     "html": lambda s: "".join(f"&#{ord(c)};" for c in s),
 }
 
