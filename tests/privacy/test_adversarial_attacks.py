@@ -7,6 +7,8 @@ less, (g) subtraction, (h) rare circumstances, (j) what is printed with all logg
 
 from __future__ import annotations
 
+from functools import cache
+
 import polars as pl
 import pytest
 
@@ -78,13 +80,19 @@ def test_the_smallest_crowd_is_counted_exactly(hostile: Hostile) -> None:
     assert shown(hostile, "beehives")["users"].item() == K
 
 
+@cache
+def strings_outside(home: Home) -> str:
+    """Every string of every file outside the restricted zone, folded."""
+    strings = (text for path in outside(home) for text in leaks.published_strings(path))
+    return "\n".join(map(fold, strings))
+
+
 @pytest.mark.parametrize(
     "word", [*NAME_IT, *DISEASES, SECRET_JOB, SECRET_TOWN, "injected", "Tromso", "periscopes"]
 )
 def test_no_word_of_an_attack_is_published(hostile: Hostile, word: str) -> None:
     """d, e, h: what texts ask for, what conspirators or too few write, is in no string of any table."""
-    strings = [text for path in outside(hostile.home) for text in leaks.published_strings(path)]
-    assert not [text for text in strings if fold(word) in fold(text)]
+    assert fold(word) not in strings_outside(hostile.home)
 
 
 def test_the_crowd_that_asked_for_a_name_has_one_without_it(hostile: Hostile) -> None:
@@ -98,6 +106,7 @@ def test_cliopatra_learns_that_somebody_is_there_but_not_what_they_have(hostile:
     assert not [disease for disease in DISEASES if disease in row["summary"].item() + row["name"].item()]
 
 
+@pytest.mark.slow
 def test_one_user_less_changes_only_crowds_and_exact_totals(
     hostile: Hostile, tmp_path, cheap_embedder: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,7 +26,7 @@ from tests.privacy.adversarial_violations import file_violations, outside
 from tests.privacy.adversarial_world import World, hostile_world
 from tests.privacy.conftest import Hostile
 
-pytestmark = pytest.mark.xdist_group("hostile")
+shares_home = pytest.mark.xdist_group("hostile")
 Patch = pytest.MonkeyPatch
 QUOTED = "zqv7-quotedbyerr0r@canary.invalid"
 STAGES = {
@@ -108,6 +108,8 @@ def stale(hostile: Hostile, folder: Path, stage: str) -> Home:
     return home
 
 
+@shares_home
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", STAGES)
 def test_what_an_exception_quotes_reaches_only_the_restricted_zone(
     hostile: Hostile,
@@ -124,6 +126,7 @@ def test_what_an_exception_quotes_reaches_only_the_restricted_zone(
     assert len(details) == 1 and QUOTED in details[0]
 
 
+@shares_home
 def test_without_safe_messages_the_judge_objects(
     hostile: Hostile, tmp_path: Path, log: list[str], capfd: pytest.CaptureFixture[str], monkeypatch: Patch
 ) -> None:
