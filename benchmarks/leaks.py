@@ -139,7 +139,8 @@ def _combinations(canaries: list[Canary]) -> dict[str, int]:
 def _recall(home: Home, canaries: list[Canary]) -> dict[str, dict[str, float]]:
     """Share of the canaries in messages that stand in no redacted message any more, by type, and by type and language.
 
-    Canaries in titles are left out (nothing reads them), and so are those split over two turns or in Base64.
+    Canaries in titles are left out (nothing reads them), and so are those split over two turns or in Base64. A value counts
+    as gone when it no longer stands there whole: of a name with a date of birth, the name alone may be left.
     """
     frames = home.lake.scan_batches("restricted", "redacted_conversations", [b.key for b in home.batches()])
     contents = pl.col("messages").list.eval(pl.element().struct.field("content")).list.join("\n")

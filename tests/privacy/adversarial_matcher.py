@@ -24,6 +24,8 @@ import duckdb
 import pyarrow.parquet as pq
 
 PART = 8
+# Without blanks, ordinary words run together: "conversational level reach" holds eight letters of "Calle Velrudo".
+LETTERS_PART = 10
 CHANCE_PART = 12
 ENCODED_PART = 10
 SHARED_BY = 3
@@ -126,16 +128,24 @@ def forms(canary: str) -> Iterator[Hit]:
 
 
 def parts(canaries: Sequence[str]) -> Iterator[tuple[str, int]]:
-    """Windows of eight characters that only few canaries have; twelve where digits and a to f would be chance."""
+    """Windows that only few canaries have: eight characters; ten where all are plain letters; twelve where digits and a
+    to f would be chance.
+    """
     found = []
     for at, canary in enumerate(canaries):
         plain = fold(canary)
-        windows = {plain[start : start + PART] for start in range(len(plain) - PART + 1)}
-        found += [(window, at) for window in windows if not set(window) <= set("0123456789abcdef")]
-        wide = {plain[start : start + CHANCE_PART] for start in range(len(plain) - CHANCE_PART + 1)}
-        found += [(window, at) for window in wide]
+        for size in (PART, LETTERS_PART, CHANCE_PART):
+            windows = {plain[start : start + size] for start in range(len(plain) - size + 1)}
+            found += [(window, at) for window in windows if size >= _telling(window)]
     common = Counter(window for window, _ in found)
     return ((window, at) for window, at in found if common[window] <= SHARED_BY)
+
+
+def _telling(window: str) -> int:
+    """Characters that a window of this kind needs to be no chance."""
+    if set(window) <= set("0123456789abcdef"):
+        return CHANCE_PART
+    return LETTERS_PART if window.isascii() and window.isalpha() else PART
 
 
 def unescaped(text: str) -> set[str]:

@@ -63,6 +63,12 @@ def test_eight_characters_are_enough_and_chance_is_not() -> None:
     assert matcher.found_in(f"{WORDS} canary.invalid 3f2a19c0b7d5 1714920255 page {local[:4]}") == set()
 
 
+def test_words_that_run_together_are_no_part() -> None:
+    matcher = Matcher(["Calle Velrudoquiscasu 102, 96357 Tarkesh"])
+    assert matcher.found_in("a conversational level reached over years") == set()
+    assert matcher.found_in("in velrudoquis today")
+
+
 def parquet(path: Path, text: str) -> None:
     pl.DataFrame({"nested": [{"a": [WORDS, text]}]}).write_parquet(path, compression="zstd", statistics=False)
 
