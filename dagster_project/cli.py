@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dagster_project.errors import ObservatoryError
+from dagster_project.errors import ObservatoryError, kind_and_place
 from dagster_project.settings import silence_telemetry
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -25,8 +25,14 @@ def main() -> None:
     try:
         app()
     except ObservatoryError as error:
-        typer.secho(f"observatory: {error}", err=True, fg=typer.colors.RED)
-        sys.exit(1)
+        message = str(error)
+    except Exception as error:
+        # Its own words, and the lines of a traceback, may quote what was being read.
+        message = f"unexpected {kind_and_place(error)}"
+    else:
+        return
+    typer.secho(f"observatory: {message}", err=True, fg=typer.colors.RED)
+    sys.exit(1)
 
 
 @app.command()

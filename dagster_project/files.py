@@ -21,6 +21,16 @@ def make_private(folder: Path) -> Path:
     return folder
 
 
+@contextmanager
+def private_files() -> Iterator[None]:
+    """Whatever this process creates meanwhile, libraries' files too, is its owner's alone."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
 def sync_folder(folder: Path) -> None:
     """Make renames in a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dagster_project.errors import ObservatoryError
+from dagster_project.errors import ObservatoryError, kind_and_place
+from dagster_project.files import private_files
 from dagster_project.home import Batch, Home
 from dagster_project.lake import WHOLE
 
@@ -67,8 +68,15 @@ def add_files(
         if not path.is_file():
             raise ObservatoryError(f"there is no file {path}")
         whole_rows = mapping.keys() & {"text", "messages"}
-        formats[path] = format_name or ("mapping" if whole_rows else detect_format(path))
-        found = probe(path, formats[path], mapping)
+        try:
+            formats[path] = format_name or ("mapping" if whole_rows else detect_format(path))
+            found = probe(path, formats[path], mapping)
+        except ObservatoryError:
+            raise
+        except Exception as error:
+            raise ObservatoryError(
+                f"the first rows of {path.name} cannot be read ({kind_and_place(error)}); try another --format"
+            ) from None
         if not found.readable:
             raise ObservatoryError(
                 f"none of the first rows of {path.name} can be read as {formats[path]}; try another --format"
@@ -100,7 +108,7 @@ def materialise(home: Home, on_event: Callable[[StepEvent], None] = lambda event
     if not runs:
         return []
     home.use_as_dagster_home()
-    with dg.DagsterInstance.get() as instance:
+    with private_files(), dg.DagsterInstance.get() as instance:
         instance.add_dynamic_partitions("batches", [batch.key for batch in home.batches()])
         job = defs.resolve_implicit_global_asset_job_def()
         outcomes = [_execute(job, instance, run, home, on_event) for run in runs if run.batch is not None]

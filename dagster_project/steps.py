@@ -7,6 +7,7 @@ for all rooms and live here.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import time
@@ -21,7 +22,8 @@ import polars as pl
 
 from dagster_project import partitions, progress
 from dagster_project.checks import GateSpec, Outcome, schema_outcome
-from dagster_project.errors import ObservatoryError
+from dagster_project.errors import INTERRUPTIONS, ObservatoryError, kind_and_place
+from dagster_project.files import write_private
 from dagster_project.home import Batch, Home
 from dagster_project.lake import WHOLE, Lake, StagedTable
 from dagster_project.memory import peak_megabytes, release_freed, reset_peak
@@ -355,13 +357,16 @@ def _guarded(run: _Run, work: Callable[[], Any]) -> Any:
         return work()
     except ObservatoryError as error:
         failure = dg.Failure(str(error), allow_retries=False)
-    except Exception as error:
+    except (*INTERRUPTIONS, dg.DagsterExecutionInterruptedError):
+        raise
+    except BaseException as error:
+        # A panic in a Rust library is no `Exception`, and its message quotes values too.
         name = f"{run.step.run_id}-{run.spec.name}.txt"
-        (run.home.restricted / "errors").mkdir(mode=0o700, exist_ok=True)
-        (run.home.restricted / "errors" / name).write_text(traceback.format_exc(), "utf-8")
-        place = traceback.extract_tb(error.__traceback__)[-1]
+        # An error while this one is handled would carry it along into Dagster's event log.
+        with contextlib.suppress(OSError):
+            details = traceback.format_exc().encode("utf-8", "backslashreplace")
+            write_private(run.home.restricted / "errors" / name, details)
         failure = dg.Failure(
-            f"{type(error).__name__} in {place.name} (line {place.lineno}); details: restricted/errors/{name}",
-            allow_retries=False,
+            f"{kind_and_place(error)}; details: restricted/errors/{name}", allow_retries=False
         )
     raise failure

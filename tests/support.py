@@ -42,6 +42,25 @@ class HashingEmbedder:
         return vectors
 
 
+class NGramEmbedder(HashingEmbedder):
+    """Unit vectors of hashed runs of three characters: means something in scripts without spaces too."""
+
+    name = "n-grams-test"
+
+    def encode(
+        self, texts: Sequence[str], progress: Callable[..., None] | None = None, out: np.ndarray | None = None
+    ) -> np.ndarray:
+        from sklearn.feature_extraction.text import HashingVectorizer
+
+        vectors = np.zeros((len(texts), self.dimension), np.float32) if out is None else out
+        runs = HashingVectorizer(analyzer="char_wb", ngram_range=(3, 3), n_features=self.dimension, norm="l2")
+        vectors[:] = runs.transform(texts).toarray()
+        vectors[~vectors.any(axis=1), 0] = 1.0
+        if progress is not None:
+            progress(len(texts))
+        return vectors
+
+
 def write_conversations(
     path: Path, count: int, *, users: int = 60, seed: int = 0, bad_lines: int = 0
 ) -> Path:

@@ -94,7 +94,7 @@ def cluster_conversations(
     """Cluster conversations, build the tree above the clusters, and name every node.
 
     In: ids [N] and vectors [N, D] (array or memory map) in one order; facets with conversation_id, user_key,
-    language, request, task in any order; `previous` the frames of an earlier call as cluster_centroids,
+    started_at, language, request, task in any order; `previous` the frames of an earlier call as cluster_centroids,
     cluster_nodes, cluster_assignments. Out: frames of cluster_assignments, cluster_centroids, cluster_nodes.
     Raises ObservatoryError where ids, vectors and facets do not belong together.
     """
@@ -123,9 +123,10 @@ def cluster_conversations(
 
 def _members(ids: pl.Series, vectors: Vectors, facets: pl.DataFrame) -> pl.DataFrame:
     """The facets in the order of `ids`."""
-    columns = ("user_key", "language", "request", "task")
+    columns = ("user_key", "language", "request", "task", "day")
+    dated = facets.with_columns(day=pl.col("started_at").dt.date())
     members = pl.DataFrame({"conversation_id": ids}).join(
-        facets.select("conversation_id", *columns, found=True),
+        dated.select("conversation_id", *columns, found=True),
         on="conversation_id",
         how="left",
         maintain_order="left",

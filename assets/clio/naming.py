@@ -1,8 +1,8 @@
 """Names and summaries of clusters without a model: class-based TF-IDF over terms that enough users share.
 
-A term counts once for each user, so that nobody can write a name alone. A name holds terms that at least `min_users`
-distinct users of that very cluster share; where too few are left, terms that another cluster's summary already shows
-under that rule. Source: Clio (arXiv 2412.13678) G.5 for what a name is for: it sets a cluster off from the others.
+A term counts once for each user, so that nobody can write a name alone, and once for each voice (`terms`), so that many
+accounts with one text cannot either. A name holds terms that at least `min_users` distinct users and voices of that very
+cluster share; where too few are left, terms that another cluster's summary already shows under that rule. Source: Clio (arXiv 2412.13678) G.5 for what a name is for: it sets a cluster off from the others.
 """
 
 from __future__ import annotations
@@ -72,8 +72,9 @@ def name_nodes(
 ) -> pl.DataFrame:
     """Name every node of a tree from its members' requests.
 
-    In: members (user_key, language, request, task, cluster_id: the base cluster); nodes (cluster_id, level,
-    parent_id); kept (cluster_id, name), earlier names to keep where they still say what the cluster is about.
+    In: members (user_key, language, request, task, cluster_id: the base cluster; `day` as in `read_terms`); nodes
+    (cluster_id, level, parent_id); kept (cluster_id, name), earlier names to keep where they still say what the
+    cluster is about.
     Out: nodes with name and summary, in their order; no two nodes of a level share a name.
     """
     terms = read_terms(members, min_users)
@@ -130,7 +131,9 @@ def _level_terms(terms: Terms, places: pl.DataFrame, min_users: int) -> pl.DataF
     rows = terms.rows.join(places, on="row")
     sizes = rows.group_by("cluster_id").agg(cluster_users=pl.col("user").n_unique())
     counted = (
-        terms.uses.join(rows, on="row").group_by("cluster_id", "term").agg(users=pl.col("user").n_unique())
+        terms.uses.join(rows, on="row")
+        .group_by("cluster_id", "term")
+        .agg(users=pl.col("user").n_unique(), voices=pl.col("voice").n_unique())
     )
     counted = counted.join(terms.vocabulary.select("term", "text", "key"), on="term").join(
         sizes, on="cluster_id"
@@ -151,17 +154,21 @@ def _level_terms(terms: Terms, places: pl.DataFrame, min_users: int) -> pl.DataF
         "cluster_users",
         "key",
         text=pl.coalesce("written", "key"),
-        own=pl.col("users") >= min_users,
+        own=_enough(min_users),
         users="users",
         distinctive=pl.col("share") >= lift * pl.col("average"),
         score=pl.col("share") * (1.0 + 1.0 / pl.col("average")).log() * phrase,
     )
 
 
+def _enough(min_users: int) -> pl.Expr:
+    return (pl.col("users") >= min_users) & (pl.col("voices") >= min_users)
+
+
 def _usual_wording(counted: pl.DataFrame, min_users: int) -> pl.DataFrame:
     """`cluster_id`, `key`, `written`: the full wording of a phrase where enough users of the cluster share it."""
     whole = counted.filter(pl.col("text") == pl.col("key")).select("cluster_id", "key", total="users")
-    variants = counted.filter((pl.col("text") != pl.col("key")) & (pl.col("users") >= min_users))
+    variants = counted.filter((pl.col("text") != pl.col("key")) & _enough(min_users))
     usual = variants.join(whole, on=["cluster_id", "key"]).filter(pl.col("users") >= USUAL * pl.col("total"))
     best = usual.sort(["users", "text"], descending=[True, False]).unique(["cluster_id", "key"], keep="first")
     return best.select("cluster_id", "key", written="text")

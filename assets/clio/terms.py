@@ -1,7 +1,9 @@
 """Terms of requests: words, two-word phrases, and short character runs where a script writes no spaces.
 
 A term counts once for a conversation, and what decides is how many distinct users share it: names and summaries
-may only use terms that enough users share (specs/clio.md section 4, design section 4 layer 4).
+may only use terms that enough users share (specs/clio.md section 4, design section 4 layer 4). Users whose requests of
+one day are made of the same shared terms count as one voice, so that a crowd of accounts that repeat one text cannot
+put it into a name (docs/decisions/0012-coordinated-naming.md).
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from assets.clio.reader.text import strip_markup
 
 SLICE = 20_000
 LONGEST = 30
+# Words with a number in them (`python3`, `windows-11`) are short; keys, handles and serial numbers are longer.
+LONGEST_WITH_NUMBER = 10
 # A language's function words are stop-words everywhere once this share of the requests is in it, because short
 # requests are often taken for another language.
 MAJOR_LANGUAGE = 0.05
@@ -41,7 +45,8 @@ class Terms:
     """Which conversation uses which term.
 
     uses : row UInt32, term UInt32 (unique pairs)
-    rows : row UInt32, user UInt32 (all unknown users are one)
+    rows : row UInt32, user UInt32 (all unknown users are one), voice UInt64 (requests of one day that are made of the
+        same shared terms have one)
     vocabulary : term UInt32, text String, key String, users UInt32
         `key` is the phrase in its commonest forms, without a function word between its two words; `text` as it was
         written, or the key itself for all ways of writing together.
@@ -64,7 +69,8 @@ def shared_terms(frame: pl.DataFrame, min_users: int) -> pl.DataFrame:
 def read_terms(frame: pl.DataFrame, min_users: int, everywhere: pl.Series | None = None) -> Terms:
     """Terms of the requests (of the task where the request is empty) that at least `min_users` users share.
 
-    In: user_key, language, request, task, one row per conversation. Rows are numbered in the frame's order.
+    In: user_key, language, request, task, one row per conversation, and `day` (Date, null where unknown: one unknown
+    day); without `day`, no two requests are of one day. Rows are numbered in the frame's order.
     The inflections of a word are one term, whose key is the form that most users write.
     `everywhere` are words that are no terms in any language; by default the stop-words of the frame's main languages.
     """
@@ -76,13 +82,26 @@ def read_terms(frame: pl.DataFrame, min_users: int, everywhere: pl.Series | None
     found = merge_inflections(pl.concat(list(_slices(frame, everywhere))), rows, min_users)
     rows = rows.drop("language")
     counted = found.join(rows, on="row").group_by("text", "key").agg(users=pl.col("user").n_unique())
-    vocabulary = counted.filter(pl.col("users") >= min_users).with_columns(
+    shared = counted.filter(pl.col("users") >= min_users)
+    rows = rows.with_columns(_voices(frame, found.join(shared, on=["text", "key"], how="semi")))
+    heard = found.join(rows, on="row").group_by("text", "key").agg(voices=pl.col("voice").n_unique())
+    vocabulary = shared.join(heard.filter(pl.col("voices") >= min_users), on=["text", "key"]).with_columns(
         pl.col("text", "key").cast(pl.String)
     )
     vocabulary = vocabulary.sort("text", "key").with_row_index("term")
     codes = vocabulary.select("term", pl.col("text", "key").cast(pl.Categorical))
     uses = found.join(codes, on=["text", "key"]).select("row", "term")
     return Terms(uses, rows, vocabulary.select("term", "text", "key", "users"))
+
+
+def _voices(frame: pl.DataFrame, shared: pl.DataFrame) -> pl.Series:
+    """`voice` of each row: a hash of its day and of the shared terms that it is made of, in whatever order."""
+    made_of = shared.group_by("row").agg(pl.col("text").cast(pl.String).hash().sum())
+    rows = frame.select(row=pl.int_range(pl.len(), dtype=pl.UInt32)).with_columns(
+        day=frame["day"] if "day" in frame.columns else pl.col("row")
+    )
+    joined = rows.join(made_of, on="row", how="left", maintain_order="left")
+    return joined.select(voice=pl.struct("day", "text").hash())["voice"]
 
 
 def _slices(frame: pl.DataFrame, everywhere: pl.Series | None) -> Iterator[pl.DataFrame]:
@@ -130,10 +149,14 @@ def _words(pieces: pl.DataFrame, everywhere: pl.Series) -> pl.DataFrame:
 
 
 def _usable(token: pl.Expr) -> pl.Expr:
-    """Words with two letters or more (or like `c++`), not long, without long numbers, in a script with spaces."""
+    """Words with two letters or more (or like `c++`), not long, not like a key, in a script with spaces."""
+    numbered = token.str.contains(r"\p{N}")
+    like_a_key = token.str.contains(r"\p{N}{5}|\p{N}.*\p{L}.*\p{N}") | (
+        token.str.len_chars() > LONGEST_WITH_NUMBER
+    )
     return (
         token.str.contains(r"\p{L}.*\p{L}|^\p{L}[+#]+$")
-        & ~token.str.contains(r"\p{N}{5}")
+        & ~(numbered & like_a_key)
         & (token.str.len_chars() <= LONGEST)
         & ~token.str.contains(f"[{_UNSPACED}]")
     )

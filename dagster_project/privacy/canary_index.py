@@ -37,8 +37,10 @@ FOREIGN = re.compile(r".?[^\x00-\x7f]+", re.DOTALL)
 FOREIGN_MARKS = re.compile(r"[^\w\x00-\x7f]+")
 ASCII_LOWER = bytes(range(65)) + bytes(range(97, 123)) + bytes(range(91, 256))
 ASCII_DROPPED = bytes(c for c in range(128) if not chr(c).isalnum())
-NUMBER_RUN = re.compile(r"(?<![0-9A-Za-z])[0-9](?:[ ().\-/]{0,2}[0-9]){6,}(?![0-9A-Za-z])")
+NUMBER_RUN = re.compile(r"(?<![0-9A-Za-z])[0-9](?:[ ().\-/]{0,5}[0-9]){6,}(?![0-9A-Za-z])")
+INVISIBLE = re.compile("[\u00ad\u034f\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]+")
 GROUP = re.compile(r"[0-9]+")
+REFERENCE = re.compile(r"&#(?:[0-9]{2,6}|[xX][0-9a-fA-F]{2,5});")
 HEXADECIMAL = frozenset("0123456789abcdef")
 Hit = tuple[str, int]
 
@@ -123,11 +125,13 @@ class CanaryIndex:
         else:
             # No pattern holds a line break, so none runs over from one string into the next.
             text, plain = compose("\n".join(content)), "\n".join(map(normalise, content))
-        return {
+        found = {
             *self._search_patterns(plain),
-            *self._search_numbers(text),
+            *self._search_numbers(INVISIBLE.sub("", text)),
             *self._search_literals(text.casefold()),
         }
+        # Character references of letters that need none are a disguise too.
+        return found | self.search([html.unescape(text)]) if REFERENCE.search(text) else found
 
     def _search_patterns(self, text: str) -> Iterator[Hit]:
         """Whole canaries and variants, then the parts that no whole match explains."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import re
 import secrets
 import unicodedata
 from collections.abc import Iterable
@@ -19,7 +20,12 @@ from dagster_project.files import PRIVATE_FILE, make_private, sync_folder
 
 SECRET_BYTES = 32
 PSEUDONYM_CHARACTERS = 32
-INVISIBLE = "Cf"
+# Controls, format characters, line breaks and blanks, and what else renders as nothing (Unicode's
+# Default_Ignorable_Code_Point, and the blank Braille cell): one person could add them to an id at will.
+INVISIBLE = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
+UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]"
+)
 
 
 def load_or_create_secret(path: Path) -> bytes:
@@ -60,11 +66,17 @@ def _create_secret(path: Path) -> None:
 
 
 def canonical_id(raw_id: str) -> str:
-    """One string for every variant of an id: NFKC, casefolded, stripped, no invisible characters."""
-    visible = "".join(c for c in raw_id if unicodedata.category(c) != INVISIBLE)
-    # Casefolding can undo normalisation (and the reverse), so normalise on both sides of it.
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", visible).casefold())
-    return folded.strip()
+    """One string for every variant of an id: NFKC, casefolded, nothing blank or invisible anywhere."""
+    folded, before = _folded(raw_id), raw_id
+    # Casefolding and leaving out characters can undo normalisation, and the reverse.
+    while folded != before:
+        folded, before = _folded(folded), folded
+    return folded
+
+
+def _folded(text: str) -> str:
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(c for c in UNSEEN.sub("", folded) if unicodedata.category(c) not in INVISIBLE)
 
 
 class Pseudonymiser:

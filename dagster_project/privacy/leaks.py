@@ -57,19 +57,20 @@ def scan_verbatim(
     n: int = WORDS,
     sink: str = "strings",
     characters: int = CHARACTERS,
+    public: Iterable[str] = (),
 ) -> list[Leak]:
     """Strings that share n consecutive words (24 characters in scripts without spaces) with restricted text.
 
     `strings` is one sink's strings, or several sinks' by name (then the restricted text is read once for
-    all). `restricted` yields frames with a `text` or a `messages` column. `Leak.index` is the position in its
-    sink.
+    all). `restricted` yields frames with a `text` or a `messages` column. What also stands in `public` is no
+    finding: people quote what they have read. `Leak.index` is the position in its sink.
     """
     by_sink = strings if isinstance(strings, Mapping) else {sink: strings}
     places: dict[str, list[Leak]] = {}
     for name, texts in by_sink.items():
         for at, text in enumerate(texts):
             places.setdefault(text, []).append(Leak(name, "verbatim", at))
-    copied = CopiedText(places, n, characters).found_in(restricted)
+    copied = CopiedText(places, n, characters, public).found_in(restricted)
     ordered = list(places)
     return sorted(leak for at in copied for leak in places[ordered[at]])
 

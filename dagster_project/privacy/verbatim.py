@@ -64,8 +64,17 @@ def _single_blanks(content: bytes) -> bytes:
 class CopiedText:
     """Windows of a set of strings, ready to be looked for in restricted text."""
 
-    def __init__(self, texts: Iterable[str], words: int = WORDS, characters: int = CHARACTERS) -> None:
-        """Prepare the windows of distinct strings; a string shorter than a window has none."""
+    def __init__(
+        self,
+        texts: Iterable[str],
+        words: int = WORDS,
+        characters: int = CHARACTERS,
+        public: Iterable[str] = (),
+    ) -> None:
+        """Prepare the windows of distinct strings; a string shorter than a window has none.
+
+        Windows of `public` strings are left out.
+        """
         self._words, self._characters = words, characters
         self._spaced: dict[str, set[int]] = defaultdict(set)
         self._unspaced: dict[str, set[int]] = defaultdict(set)
@@ -77,6 +86,14 @@ class CopiedText:
             if UNSPACED_RUN.search(text):
                 tight |= self._add_characters(at, text.replace(" ", ""))
         self._blocks, self._tight = sorted(blocks), sorted(tight)
+        known = list(public)
+        if known:
+            self._forget(CopiedText(known, words, characters))
+
+    def _forget(self, public: CopiedText) -> None:
+        for mine, theirs in ((self._spaced, public._spaced), (self._unspaced, public._unspaced)):
+            for window in mine.keys() & theirs.keys():
+                del mine[window]
 
     def _add_words(self, at: int, words: list[str]) -> set[str]:
         size = self._words

@@ -41,6 +41,7 @@ class SampleSettings:
     concerning_share: float = 0.05
     start: date = START
     drift: Drift | None = None
+    all_languages: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what no sample can be drawn from."""
@@ -83,20 +84,31 @@ class SampleSettings:
         rng = np.random.default_rng([self.seed, 3, number])
         first, last = int(lo * self.canary_share), int(hi * self.canary_share)
         planted: dict[int, list[Canary]] = {}
-        for index, row in zip(
-            range(first, last), np.sort(rng.integers(0, hi - lo, last - first)), strict=True
-        ):
+        rows = np.sort(rng.integers(0, hi - lo, last - first))
+        if self.all_languages:
+            rows = _rows_by_language(plan.language, range(first, last), len(texts.languages), rng)
+        for index, row in zip(range(first, last), rows, strict=True):
             language = texts.languages[plan.language[row]]
             planted.setdefault(int(row), []).append(make_canary(self.seed, index, language))
         recorder = Recorder(texts, self.seed, draw_forever(rng))
         columns = (plan.user, plan.seconds, plan.model, plan.turns, plan.language, plan.topic)
-        rows = zip(*(column.tolist() for column in columns), strict=True)
+        planned = zip(*(column.tolist() for column in columns), strict=True)
         ids = population.users.ids
         records = [
             recorder.record(lo + row, ids[user], *rest, canaries=planted.get(row, []))
-            for row, (user, *rest) in enumerate(rows)
+            for row, (user, *rest) in enumerate(planned)
         ]
         return records, [canary for row in sorted(planted) for canary in planted[row]]
+
+
+def _rows_by_language(
+    spoken: np.ndarray, indices: range, languages: int, rng: np.random.Generator
+) -> list[int]:
+    """A row in language `index % languages` for each canary; any row where the slice has none in it."""
+    by_language = [np.flatnonzero(spoken == language) for language in range(languages)]
+    everywhere = np.arange(spoken.size)
+    chosen = (by_language[index % languages] for index in indices)
+    return [int(rng.choice(rows if rows.size else everywhere)) for rows in chosen]
 
 
 @dataclass(slots=True)
@@ -138,12 +150,14 @@ def generate_sample(
     concerning_share: float = 0.05,
     start: date = START,
     drift: Drift | None = None,
+    all_languages: bool = False,
 ) -> Iterator[list[Record]]:
     """Generate conversations in order of time, in slices of at most 2,000 records.
 
     In: number of conversations; seed; number of users (default one per eight conversations); number of weeks; canaries
     per conversation; share of concerning requests; first day (UTC; a Monday makes weeks those of the calendar); drift of
-    the topic mix (subtopic -> factor per week, see `drift_schedule`).
+    the topic mix (subtopic -> factor per week, see `drift_schedule`); whether canaries go to all languages in turn instead
+    of with the traffic.
     Out: records {id, user, created_at, model, messages, metadata: {title?, truth: {topic, subtopic, language,
     concerning, canaries}}}; `canaries` are positions in the list of canaries. Equal arguments give equal records.
     Errors: ValueError for arguments out of range.
@@ -157,6 +171,7 @@ def generate_sample(
         concerning_share=concerning_share,
         start=start,
         drift=drift,
+        all_languages=all_languages,
     )
     return (records for records, _ in settings.slices())
 

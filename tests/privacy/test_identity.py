@@ -31,6 +31,10 @@ SECRET = bytes(range(32))
         "\uff41na.lópez@example.com",
         "\u200bana.ló\u200dpez@example.com\ufeff",
         "\u202aana.lópez@example.com\u202c",
+        "ana. lópez\t@example.com",
+        "ana.lópez\u00a0@example\u2028.com",
+        "ana.lópez\ufe0f@exam\u034fple.com",
+        "ana\u3164.lópez\u2800@example\U000e0101.com\x00",
     ],
 )
 def test_spellings_of_one_id_share_a_pseudonym(variant: str) -> None:

@@ -47,6 +47,14 @@ def test_messages_and_several_sinks_are_searched_at_once() -> None:
     assert found == [Leak("b", "verbatim", 0), Leak("c", "verbatim", 0)]
 
 
+def test_what_is_already_public_is_not_copied_by_being_shown_again() -> None:
+    shown, fresh = copied(20, 40)[0], copied(20, 90)[0]
+    raw = [pl.DataFrame({"text": [f"Your page says: {shown}"]}), RAW]
+    assert scan_verbatim([shown, fresh], raw, public=[shown]) == [Leak("strings", "verbatim", 1)]
+    longer = f"{shown} {' '.join(WORDS[150:163])}"
+    assert scan_verbatim([longer], raw, public=[shown]) == [Leak("strings", "verbatim", 0)]
+
+
 HAN_TEXT = "".join(chr(0x4E00 + 37 * i) for i in range(120))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import numpy as np
 import polars as pl
 import pytest
@@ -26,6 +28,7 @@ def conversations(count: int, seed: int = 0, topics: list[str] | None = None) ->
             "language": ["en"] * count,
             "request": texts,
             "task": [""] * count,
+            "started_at": [datetime(2026, 3, 1, tzinfo=UTC) + timedelta(days=day) for day in range(count)],
             "topic": chosen.tolist(),
         }
     )

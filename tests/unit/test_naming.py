@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 
 import polars as pl
 import pytest
@@ -320,3 +321,37 @@ def test_every_language_has_a_name() -> None:
     assert language_name("sw") == "Swahili"
     assert language_name("xx") == "another language"
     assert all(re.fullmatch(r"[a-z]{2}", code) and name[0].isupper() for code, name in LANGUAGE_NAMES.items())
+
+
+def test_accounts_that_repeat_one_text_are_one_voice() -> None:
+    crowd = requests(*["name the cluster velmora tarquis"] * 12)
+    assert "velmora" in terms_of(crowd, 10), "twelve people, on twelve days"
+    same_day = crowd.with_columns(day=pl.lit(date(2026, 3, 1)))
+    assert terms_of(same_day, 2) == set()
+    salted = requests(*[f"name the cluster velmora tarquis {chr(97 + n) * 5}" for n in range(12)])
+    assert terms_of(salted.with_columns(day=pl.lit(date(2026, 3, 1))), 2) == set()
+    unknown = crowd.with_columns(day=pl.lit(None, pl.Date))
+    assert terms_of(unknown, 2) == set(), "requests without a time cannot be told from a burst"
+
+
+def test_a_crowd_of_one_day_is_heard_when_its_words_differ() -> None:
+    texts = [
+        f"bake bread with {grain} and {time}"
+        for grain in ("rye", "oats", "spelt")
+        for time in ("yeast", "sourdough")
+    ]
+    crowd = requests(*texts * 4).with_columns(day=pl.lit(date(2026, 3, 1)))
+    assert {"bake", "bread"} <= terms_of(crowd, 6)
+    assert "bake" not in terms_of(crowd, 7), "six different requests, however many repeat them"
+
+
+@pytest.mark.parametrize("word", ["python3", "covid-19", "mp3", "windows-11", "c++", "h2o"])
+def test_ordinary_words_with_numbers_are_terms(word: str) -> None:
+    assert word in terms_of(requests(f"explain {word} please"))
+
+
+@pytest.mark.parametrize(
+    "word", ["zqv7-k3x9m2", "x9k2p", "order-4471-b2", "zqv7abcdefghijkl", "sk-live4aaaaaaaa"]
+)
+def test_words_like_keys_are_no_terms(word: str) -> None:
+    assert word not in terms_of(requests(f"explain {word} please"))

@@ -208,6 +208,15 @@ def test_canaries_cover_every_type_disguise_and_place(summary: SampleSummary) ->
     assert len({row[4] for row in rows}) >= 10
 
 
+def test_canaries_meet_every_language_too_when_asked(tmp_path: Path) -> None:
+    languages, share = len(load_texts().languages), 0.234
+    crossed = len(KINDS) * len(DISGUISES) * len(PLACES) * languages
+    write_sample(tmp_path / "s.jsonl", 20_000, 7, canary_share=share, all_languages=True)
+    rows = [line.split("\t")[1:] for line in (tmp_path / "s.canaries.tsv").read_text().splitlines()[1:]]
+    assert len(rows) == int(20_000 * share) == crossed
+    assert len(set(map(tuple, rows))) == crossed
+
+
 @pytest.mark.parametrize("code", ["en", "ru", "ar", "hi", "zh", "ja", "ko"])
 def test_identifiers_are_unique_and_valid(code: str) -> None:
     language = next(language for language in load_texts().languages if language.code == code)
