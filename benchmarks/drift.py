@@ -117,11 +117,12 @@ def run(
         )
         before = centroids, nodes, assignments
         changes, members = next_release(assignments, nodes, members, changes)
+        counted = read.join(assignments, on="conversation_id")
         concerns = read.select("conversation_id", concern_band=pl.lit("none"))
         shown = release_tables(
             assignments, nodes, read, concerns, thresholds=thresholds, reader="", embedder="", namer=""
         ).clusters
-        quiet = quiet_clusters(*weekly_use(read, assignments, nodes, shown["cluster_id"]), thresholds.cells)
+        quiet = quiet_clusters(*weekly_use(counted, nodes, shown["cluster_id"]), thresholds.cells)
         newest = changes.filter(pl.col("release") == pl.col("release").max())
         told = lineage_rows(newest, shown, quiet, lineage, thresholds.cells)
         lineage = pl.concat([lineage, told])

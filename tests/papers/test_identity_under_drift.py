@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -36,6 +36,9 @@ def conversations(weekly: int = 400) -> pl.DataFrame:
             "conversation_id": [f"c{number}" for number in range(count)],
             "user_key": [f"{number:032x}" for number in random.integers(0, 600, count)],
             "week": [monday for monday in MONDAYS for _ in range(weekly)],
+            "started_at": [
+                datetime(*monday.timetuple()[:3], tzinfo=UTC) for monday in MONDAYS for _ in range(weekly)
+            ],
             "language": ["en"] * count,
             "model": ["m"] * count,
             "request": [" ".join(random.permutation(WORDS[topic])[:6]) for topic in chosen],

@@ -15,8 +15,8 @@ from pathlib import Path
 from tests.support import TOPICS
 
 SEED = 5
-K, SCENES = 10, 18
-"""Users a release needs (the default of `min_users`), and topics of the world, each a cluster."""
+K, SCENES = 10, 20
+"""Users a release needs (the default of `min_users`), and groups that the world falls into, each a cluster."""
 NAME_IT = ("velmoraquist", "tarzanbrel", "zqv7-k3x9m2p8w4ra", "zqv7-h2xk7wq4tnrd@canary.invalid")
 """What the coordinated accounts want in a cluster's name: invented words, a key, an address."""
 SECRET_JOB, SECRET_TOWN = "lighthousekeeper", "quellmoravale"

@@ -28,12 +28,14 @@ from tests.privacy.adversarial_violations import (
     restricted,
     text_violations,
 )
-from tests.privacy.adversarial_world import NAME_IT, World
+from tests.privacy.adversarial_world import CLOSINGS, INJECTIONS, NAME_IT, World
 from tests.privacy.conftest import Hostile
 
 pytestmark = pytest.mark.xdist_group("hostile")
 Patch = pytest.MonkeyPatch
-COMPLEMENTARY = ("porcelain", "kayaks", "violins", "submarines", "chess")
+INJECTED = tuple(f"injection-{number}" for number in range(len(INJECTIONS) + len(CLOSINGS)))
+COMPLEMENTARY = ("porcelain", "kayaks", "violins", "submarines", "chess", *INJECTED)
+"""All scenes that are too small but one: without complement, that one is the difference between all and the shown."""
 
 
 def released(home: Home, world: World, without: tuple[str, ...] = ()) -> Tables:

@@ -37,7 +37,7 @@ STAGES = {
     "concerns": "assets.clio.vectors.score_in_slices",
     "current_conversations": "assets.conversations.assets.choose_current",
     "clustering": "assets.clio.clusters.cluster_conversations",
-    "release": "assets.clio.release.release_tables",
+    "release": "assets.clio.release.count_release",
     "run_log": "dagster_project.lake.Lake.finished_steps",
     "warehouse": "dagster_project.warehouse.build",
 }
