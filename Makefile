@@ -37,6 +37,9 @@ else
 	$(BIN)/observatory run $(DATA) --home $(HOME_FOLDER) $(ARGS)
 endif
 
+# One thread a worker: two workers with two threads each would wait for each other more than they work.
+test: export OMP_NUM_THREADS := 1
+test: export POLARS_MAX_THREADS := 1
 test: install ## the tests
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup $(ARGS)
 

@@ -34,7 +34,8 @@ def release_gates(table: Table, beside: Sequence[Table] = ()) -> tuple[GateSpec,
 
         frames = {other.name: step.lake.scan(other.zone, other.name).collect() for other in beside}
         frames |= {name: part.scan().collect() for name, part in staged.items()}
-        result = validate_published(frames, step.home.data_docs)
+        docs = step.home.data_docs if table == CLUSTERS else step.home.data_docs / table.name
+        result = validate_published(frames, docs, staged.keys())
         failed = {"failed_expectations": list(result.failed)}
         return [Outcome(table.name, "expectations", result.success, failed)]
 

@@ -65,7 +65,9 @@ def map_expectations_hold(step: Step, staged: Mapping[str, StagedTable], _: Any)
 
     frames = {name: table.scan().collect() for name, table in staged.items()}
     settings = step.settings
-    result = validate_map(frames, settings.min_users, settings.min_conversations, step.home.data_docs / "map")
+    result = validate_map(
+        frames, settings.min_users, settings.min_conversations, step.home.data_docs / MAP_TILES.name
+    )
     failed = {"failed_expectations": list(result.failed)}
     return [Outcome(MAP_TILES.name, "expectations", result.success, failed)]
 

@@ -62,7 +62,7 @@ class MiniLM:
 
         logging.disable_progress_bar()
         device = self._device or ("cuda" if torch.cuda.is_available() else "cpu")
-        if device == "cpu":
+        if device == "cpu" and "OMP_NUM_THREADS" not in os.environ:
             torch.set_num_threads(_available_cores())
         return SentenceTransformer(str(get_model_path()), device=device, local_files_only=True).eval()
 
