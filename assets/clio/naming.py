@@ -2,15 +2,14 @@
 
 A term counts once for each user, so that nobody can write a name alone, and once for each voice (`terms`), so that many
 accounts with one text cannot either. A name holds terms that at least `min_users` distinct users and voices of that very
-cluster share; where too few are left, terms that another cluster's summary already shows under that rule. Source: Clio (arXiv 2412.13678) G.5 for what a name is for: it sets a cluster off from the others.
+cluster share; where too few are left, terms that another cluster's summary already shows under that rule.
+Source: Clio (arXiv 2412.13678) G.5 for what a name is for: it sets a cluster off from the others.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
-from itertools import count
+from collections.abc import Iterable, Sequence
 
 import polars as pl
 
@@ -18,12 +17,9 @@ from assets.clio.kept_names import names_that_fit
 from assets.clio.languages import language_name
 from assets.clio.reader.lexicons import lead_in_words
 from assets.clio.terms import Terms, read_terms
+from assets.clio.wording import SUMMARY_TERMS, Term, Wording, first_free, name_options, summary_text
 
-NAME_TERMS = 3
-SUMMARY_TERMS = 6
 CANDIDATES = 40
-LONGEST_NAME = 80
-MOST_WORDS = 10
 # A phrase says more than its words, and its share is never larger than theirs.
 PHRASE_BONUS = 2.0
 # How much more often a term must be used inside than in the average cluster of the level, for many and few clusters.
@@ -44,27 +40,6 @@ BORROWED_USERS = 3
 USUAL = 0.4
 MAIN_LANGUAGE = 0.6
 STEM = 5
-UNNAMED = "Mixed requests"
-
-
-@dataclass(frozen=True)
-class Term:
-    """A term as it is shown, and the words that carry it."""
-
-    text: str
-    key: str
-    users: int
-
-
-@dataclass(frozen=True)
-class Wording:
-    """Terms of a cluster in the order in which they are shown, its own before borrowed ones.
-
-    `weak` are its own too, but words of asking, or no more frequent here than elsewhere.
-    """
-
-    terms: list[Term]
-    weak: list[Term]
 
 
 def name_nodes(
@@ -99,10 +74,10 @@ def name_nodes(
             theme = names[above[cluster]].split(":")[0] if above[cluster] else None
             wording, language = chosen.get(cluster, nothing), languages.get(cluster)
             foreign = language if language and language != usual[0][0] else None
-            names[cluster] = _first_free(_options(wording, foreign, theme), taken)
+            names[cluster] = first_free(name_options(wording, foreign, theme), taken)
             taken.add(names[cluster].casefold())
     summaries = [
-        _summary(chosen.get(cluster, nothing), languages.get(cluster)) for cluster in nodes["cluster_id"]
+        summary_text(chosen.get(cluster, nothing), languages.get(cluster)) for cluster in nodes["cluster_id"]
     ]
     return nodes.with_columns(
         name=pl.Series([names[cluster] for cluster in nodes["cluster_id"]], dtype=pl.String),
@@ -262,50 +237,3 @@ def _main_languages(members: pl.DataFrame, places: pl.DataFrame, min_users: int)
     return {
         cluster: language_name(code) for cluster, code in main.select("cluster_id", "language").iter_rows()
     }
-
-
-def _options(wording: Wording, language: str | None, theme: str | None) -> list[str]:
-    """Names for a cluster, the best first: with other terms behind the first ones, then by what is above it."""
-    terms, spare = wording.terms, [*wording.terms[NAME_TERMS:], *wording.weak]
-    options: list[str] = []
-    if terms:
-        options = [_compose(terms[:NAME_TERMS])]
-        options += [_compose([*terms[: NAME_TERMS - 1], term]) for term in spare]
-        options += [_compose([*terms[:NAME_TERMS], term]) for term in spare]
-        options += [f"{options[0]} in {language}"] if language else []
-    options += [f"Requests in {language}"] if language else []
-    options += [f"{theme}: other requests"] if theme and theme != UNNAMED else []
-    return [*options, UNNAMED]
-
-
-def _first_free(options: Sequence[str], taken: Collection[str]) -> str:
-    """The first name that no node of the level has; numbered where nothing else sets it apart."""
-    for option in options:
-        if option.casefold() not in taken:
-            return option
-    numbered = (f"{options[0]} {number}" for number in count(2))
-    return next(name for name in numbered if name.casefold() not in taken)
-
-
-def _compose(terms: Sequence[Term]) -> str:
-    """`First: second, third` in sentence case, at most ten words and 80 characters."""
-    chosen = list(terms)
-    while len(chosen) > 1 and (
-        sum(len(term.text.split()) for term in chosen) > MOST_WORDS
-        or sum(len(term.text) + 2 for term in chosen) > LONGEST_NAME
-    ):
-        chosen.pop()
-    first = chosen[0].text
-    rest = ", ".join(term.text for term in chosen[1:])
-    return first[:1].upper() + first[1:] + (f": {rest}" if rest else "")
-
-
-def _summary(wording: Wording, language: str | None) -> str:
-    texts = [term.text for term in (wording.terms or wording.weak)[:SUMMARY_TERMS]]
-    if not texts:
-        body = "Requests that have no words in common that enough people use"
-    elif len(texts) == 1:
-        body = f"Requests about {texts[0]}"
-    else:
-        body = f"Requests about {', '.join(texts[:-1])} and {texts[-1]}"
-    return f"{body}; mostly in {language}." if language else f"{body}."

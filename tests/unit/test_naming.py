@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from assets.clio.languages import LANGUAGE_NAMES, language_name
-from assets.clio.naming import MOST_WORDS, UNNAMED, name_nodes
+from assets.clio.naming import name_nodes
 from assets.clio.terms import read_terms, shared_terms
+from assets.clio.wording import MOST_WORDS, UNNAMED
 from schemas.identifiers import HIDDEN
 
 
