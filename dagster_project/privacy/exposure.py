@@ -93,7 +93,7 @@ def _given_away(public: Public, with_users: bool, least: int) -> Array:
     for parent in np.unique(np.maximum(public.parents[chosen.any(axis=1)], 0)):
         family = np.concatenate([[parent], np.flatnonzero(public.parents == parent)])
         part, inside = _family(public, family), _rows(bounds, family)
-        exact = programme(part, with_users, inside, chosen[family])
+        exact = programme(part, with_users, inside, chosen[family], least)
         narrow[family] |= _narrow(part, exact, with_users, least) & chosen[family]
     return narrow
 

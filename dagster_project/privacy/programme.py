@@ -13,14 +13,20 @@ Weights = dict[int, float]
 
 
 def programme(
-    public: Public, with_users: bool = True, within: Bounds | None = None, wanted: Array | None = None
+    public: Public,
+    with_users: bool = True,
+    within: Bounds | None = None,
+    wanted: Array | None = None,
+    wide: float = np.inf,
 ) -> Bounds:
     """Minimise and maximise conversations and users of every unknown cell, or of those `wanted` (N, V) bool.
 
     Variables are the conversations x and users u of each unknown cell; (N, V) bounds come back, known cells
     exact. Relations: values add up to their node, children to their parent, u <= x, users of a child <= of
     its parent <= of all children together, and the users outside a node's published cells bound those of its
-    unknown cells. Without `with_users` the latter three are left out. `within` are bounds known before; cells that are not wanted come back as they are there.
+    unknown cells. Without `with_users` the latter three are left out. `within` are bounds known before; cells that
+    are not wanted come back as they are there, and so do those that two solutions put at least `wide` apart (and, with
+    users, at different users): every solution tells of all cells, so that few programmes clear most of them.
     """
     from scipy.optimize import linprog
 
@@ -33,15 +39,30 @@ def programme(
     limits = relations.matrices()
     ends = np.array([(low, np.inf if high is None else high) for low, high in relations.box]).reshape(-1, 2)
     cells = index[~public.known if wanted is None else wanted & ~public.known]
-    for variable in (*cells, *(size + cells)) if with_users else cells:
-        for end, sign in enumerate((1.0, -1.0)):
-            goal = np.zeros(2 * size)
-            goal[variable] = sign
-            answer = linprog(goal, bounds=relations.box, method="highs", **limits)
-            if answer.status != 0:
-                raise ArithmeticError("the published counts contradict each other")
-            ends[variable, end] = sign * answer.fun
+    seen = np.column_stack([np.full(2 * size, np.inf), np.full(2 * size, -np.inf)])
+    for cell in cells:
+        found = {}
+        for variable in (cell, size + cell) if with_users else (cell,):
+            for end, sign in enumerate((1.0, -1.0)):
+                if _is_wide(seen, cell, size, wide, with_users):
+                    break
+                goal = np.zeros(2 * size)
+                goal[variable] = sign
+                answer = linprog(goal, bounds=relations.box, method="highs", **limits)
+                if answer.status != 0:
+                    raise ArithmeticError("the published counts contradict each other")
+                found[variable, end] = sign * answer.fun
+                seen[:, 0], seen[:, 1] = np.minimum(seen[:, 0], answer.x), np.maximum(seen[:, 1], answer.x)
+        if not _is_wide(seen, cell, size, wide, with_users):
+            for place, value in found.items():
+                ends[place] = value
     return _bounds(public, index, size, ends)
+
+
+def _is_wide(seen: Array, cell: int, size: int, wide: float, with_users: bool) -> bool:
+    """Whether solutions found so far leave a cell open: whole numbers lie as far apart as their ends, rounded inwards."""
+    apart = np.floor(seen[:, 1] + TOLERANCE) - np.ceil(seen[:, 0] - TOLERANCE)
+    return bool(apart[cell] >= wide and (not with_users or apart[size + cell] > 0))
 
 
 def _bounds(public: Public, index: Array, size: int, ends: Array) -> Bounds:
