@@ -55,11 +55,6 @@ def find_bursts(requests: pl.DataFrame, rules: BurstRules) -> pl.DataFrame:
     return _bursts(grouped, rules)
 
 
-def outside_bursts(conversations: pl.DataFrame, bursts: pl.DataFrame) -> pl.DataFrame:
-    """The conversations that are in no burst, such as for naming clusters. In and out: conversation_id, any more."""
-    return conversations.join(bursts, on="conversation_id", how="anti", maintain_order="left")
-
-
 def words(column: str) -> pl.Expr:
     """Words of a text in lower case; scripts that do not part words give their letters one by one."""
     text = pl.col(column).str.to_lowercase()

@@ -58,7 +58,8 @@ def leak_gate(table: Table) -> GateSpec:
     return GateSpec(
         nothing_leaks,
         ((table.name, "no_leaks"),),
-        "No canary, identifier or copied text in the tables to be published.",
+        "No canary, identifier or copied text in the tables to be published"
+        + (" or in Dagster's event log." if table == CLUSTERS else "."),
     )
 
 

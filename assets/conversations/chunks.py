@@ -27,19 +27,6 @@ CACHED_USERS = 100_000
 CHUNK_CHARACTERS = 32_000_000
 ESCAPED_NUL = b"\\u0000"
 
-CONVERSATION_COLUMNS = {
-    "conversation_id": pl.String,
-    "user_key": pl.String,
-    "started_at": pl.Datetime("us", "UTC"),
-    "updated_at": pl.Datetime("us", "UTC"),
-    "model": pl.String,
-    "source": pl.String,
-    "messages": MESSAGES,
-    "content_hash": pl.String,
-    "truncated": pl.Boolean,
-    "metadata": pl.String,
-    "flagged": pl.Boolean,
-}
 QUARANTINE_COLUMNS = {"file": pl.String, "byte_offset": pl.Int64, "line": pl.Int64, "reason": pl.String}
 
 
