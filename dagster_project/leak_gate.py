@@ -24,12 +24,15 @@ def find_leaks(home: Home, sinks: Sequence[Path], *, strict: Sequence[Path] | No
     Anything shaped like an identifier counts in `strict` sinks (default: all of them). {} means that none was found.
     """
     from dagster_project.privacy import leaks
+    from dagster_project.privacy.text_windows import shared_strings
 
     files = [path for path in sinks if path.exists()]
     strings = {str(path): leaks.published_strings(path) for path in files}
     found = leaks.scan_canaries(files, home.read_canaries())
     own = _own_words()
-    copies = {sink: [text for text in texts if text not in own] for sink, texts in strings.items()}
+    distinct = {text for texts in strings.values() for text in texts} - own
+    shared = shared_strings(home, sorted(distinct))
+    copies = {sink: [text for text in texts if text in shared] for sink, texts in strings.items()}
     served = leaks.published_strings(home.warehouse) if home.warehouse.exists() else []
     found += leaks.scan_verbatim(copies, _raw_text(home), public=served)
     for path in files if strict is None else strict:

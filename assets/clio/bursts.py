@@ -21,6 +21,7 @@ SHINGLE = 3
 FEWEST_WORDS = 6
 SLICE = 50_000
 PRIME = (1 << 31) - 1
+MIXING = np.uint64(0x9E3779B97F4A7C15)
 MICROSECONDS = 1_000_000
 WORD = r"[\p{L}\p{M}\p{N}]+"
 LETTER = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]"
@@ -82,7 +83,7 @@ def _shingles(texts: pl.Series) -> tuple[Array, Array]:
     mixed = np.zeros(word.size - SHINGLE + 1, dtype=np.uint64)
     with np.errstate(over="ignore"):
         for offset in range(SHINGLE):
-            mixed = mixed * np.uint64(0x9E3779B97F4A7C15) + word[offset : offset + mixed.size]
+            mixed = mixed * MIXING + word[offset : offset + mixed.size]
     ends = np.cumsum(lengths)
     position = np.arange(mixed.size)
     inside = position + SHINGLE <= np.repeat(ends, lengths)[: mixed.size]
@@ -93,15 +94,15 @@ def _shingles(texts: pl.Series) -> tuple[Array, Array]:
 def _groups(signatures: Array, similarity: float) -> tuple[Array, Array]:
     """Group of near-duplicates of each text, and its estimated Jaccard similarity to the group's first text.
 
-    Texts with an equal band are compared with the first such text; those alike are joined, and so are theirs.
+    Texts with an equal band (by its hash) are compared with the first such text; those alike are joined, and so are theirs.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     size, heads, tails = len(signatures), [], []
     for band in range(BANDS):
-        rows = np.ascontiguousarray(signatures[:, band * ROWS : (band + 1) * ROWS])
-        key = rows.view([("", rows.dtype)] * ROWS).ravel()
+        rows = signatures[:, band * ROWS : (band + 1) * ROWS].astype(np.uint64)
+        key = (rows * MIXING ** np.arange(ROWS, dtype=np.uint64)).sum(axis=1)
         _, first, place = np.unique(key, return_index=True, return_inverse=True)
         head = first[place]
         alike = np.flatnonzero(head != np.arange(size))

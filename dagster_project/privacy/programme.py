@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dagster_project.privacy.attack import Array, Bounds, Public
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 TOLERANCE = 1e-6
 Weights = dict[int, float]
@@ -28,31 +31,25 @@ def programme(
     are not wanted come back as they are there, and so do those that two solutions put at least `wide` apart (and, with
     users, at different users): every solution tells of all cells, so that few programmes clear most of them.
     """
-    from scipy.optimize import linprog
-
     index = np.full(public.known.shape, -1)
     index[~public.known] = np.arange((~public.known).sum())
     size = int((~public.known).sum())
     relations = _Relations(public, index, size, with_users)
     if within is not None:
         relations.narrow(within)
-    limits = relations.matrices()
-    ends = np.array([(low, np.inf if high is None else high) for low, high in relations.box]).reshape(-1, 2)
+    ends = np.array(relations.box, dtype=np.float64).reshape(-1, 2)
     cells = index[~public.known if wanted is None else wanted & ~public.known]
     seen = np.column_stack([np.full(2 * size, np.inf), np.full(2 * size, -np.inf)])
+    solver = _Solver(relations)
     for cell in cells:
         found = {}
         for variable in (cell, size + cell) if with_users else (cell,):
             for end, sign in enumerate((1.0, -1.0)):
                 if _is_wide(seen, cell, size, wide, with_users):
                     break
-                goal = np.zeros(2 * size)
-                goal[variable] = sign
-                answer = linprog(goal, bounds=relations.box, method="highs", **limits)
-                if answer.status != 0:
-                    raise ArithmeticError("the published counts contradict each other")
-                found[variable, end] = sign * answer.fun
-                seen[:, 0], seen[:, 1] = np.minimum(seen[:, 0], answer.x), np.maximum(seen[:, 1], answer.x)
+                solution = solver.least(variable, sign)
+                found[variable, end] = solution[variable]
+                seen[:, 0], seen[:, 1] = np.minimum(seen[:, 0], solution), np.maximum(seen[:, 1], solution)
         if not _is_wide(seen, cell, size, wide, with_users):
             for place, value in found.items():
                 ends[place] = value
@@ -79,6 +76,44 @@ def _bounds(public: Public, index: Array, size: int, ends: Array) -> Bounds:
     return Bounds(*(np.where(public.known, known, found[take]) for found, known in parts))
 
 
+class _Solver:
+    """One programme for all goals: only costs change, so the simplex starts each from the corner of the last."""
+
+    def __init__(self, relations: _Relations) -> None:
+        import highspy
+
+        self._columns = 2 * relations.size
+        model = highspy.HighsLp()
+        model.num_col_ = self._columns
+        model.col_cost_ = np.zeros(self._columns)
+        model.col_lower_, model.col_upper_ = np.array(relations.box, dtype=np.float64).reshape(-1, 2).T
+        left, model.row_lower_, model.row_upper_ = relations.rows()
+        model.num_row_ = left.shape[0]
+        model.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+        model.a_matrix_.start_, model.a_matrix_.index_ = left.indptr, left.indices
+        model.a_matrix_.value_ = left.data
+        self._solver = highspy.Highs()
+        options = {
+            "output_flag": False,
+            "presolve": "off",
+            "solver": "simplex",
+            "simplex_strategy": int(highspy.simplex_constants.SimplexStrategy.kSimplexStrategyPrimal),
+        }
+        for name, value in options.items():
+            self._solver.setOptionValue(name, value)
+        self._solver.passModel(model)
+        self._solved = highspy.HighsModelStatus.kOptimal
+
+    def least(self, variable: int, sign: float) -> Array:
+        """Solution (2 * size,) where `sign` times a variable is least."""
+        self._solver.changeColCost(int(variable), sign)
+        self._solver.run()
+        if self._solver.getModelStatus() != self._solved:
+            raise ArithmeticError("the published counts contradict each other")
+        self._solver.changeColCost(int(variable), 0.0)
+        return np.array(self._solver.getSolution().col_value)
+
+
 class _Relations:
     """Rows of the linear programme, in the order conversations then users."""
 
@@ -86,7 +121,7 @@ class _Relations:
         self.public, self.index, self.size, self.with_users = public, index, size, with_users
         self.equal: list[tuple[Weights, float]] = []
         self.below: list[tuple[Weights, float]] = []
-        self.box: list[tuple[float, float | None]] = [(0.0, None)] * (2 * size)
+        self.box: list[tuple[float, float]] = [(0.0, np.inf)] * (2 * size)
         for node in range(public.parents.size):
             self._row(node)
         for node in np.unique(public.parents[1:]):
@@ -142,21 +177,15 @@ class _Relations:
                 entries[offset + int(self.index[node, value])] = sign
         return entries, constant
 
-    def matrices(self) -> dict[str, Any]:
-        """Keyword arguments of `linprog`, without rows that hold no variable."""
-        left_equal, right_equal = self._matrix(self.equal)
-        left_below, right_below = self._matrix(self.below)
-        return {"A_eq": left_equal, "b_eq": right_equal, "A_ub": left_below, "b_ub": right_below}
+    def rows(self) -> tuple[csr_array, Array, Array]:
+        """Left sides (R, 2 * size), least and greatest right sides (R,), without rows that hold no variable."""
+        from scipy.sparse import csr_array
 
-    def _matrix(self, rows: list[tuple[Weights, float]]) -> tuple[Any, Array | None]:
-        """Sparse left sides and right sides, or None where there are no rows."""
-        from scipy.sparse import csr_matrix
-
-        filled = [row for row in rows if row[0]]
-        if not filled:
-            return None, None
-        entries = [(line, *entry) for line, (weights, _) in enumerate(filled) for entry in weights.items()]
-        line, place, weight = np.array(entries).T
-        shape = (len(filled), 2 * self.size)
-        left = csr_matrix((weight, (line.astype(np.int64), place.astype(np.int64))), shape=shape)
-        return left, np.array([right for _, right in filled])
+        filled = [(weights, right, right) for weights, right in self.equal if weights]
+        filled += [(weights, -np.inf, right) for weights, right in self.below if weights]
+        starts = np.cumsum([0, *(len(weights) for weights, _, _ in filled)])
+        places = np.array([place for weights, _, _ in filled for place in weights], dtype=np.int32)
+        values = np.array([value for weights, _, _ in filled for value in weights.values()])
+        left = csr_array((values, places, starts.astype(np.int32)), shape=(len(filled), 2 * self.size))
+        least, greatest = (np.array([row[side] for row in filled], dtype=np.float64) for side in (1, 2))
+        return left, least, greatest

@@ -17,7 +17,16 @@ import polars as pl
 
 WORDS = 13
 CHARACTERS = 24
-UNSPACED = r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
+# Thai and Lao, Burmese, Khmer, Japanese syllables, Han characters.
+UNSPACED_BLOCKS = (
+    (0x0E00, 0x0EFF),
+    (0x1000, 0x109F),
+    (0x1780, 0x17FF),
+    (0x3040, 0x30FF),
+    (0x3400, 0x9FFF),
+    (0xF900, 0xFAFF),
+)
+UNSPACED = f"[{''.join(f'{chr(first)}-{chr(last)}' for first, last in UNSPACED_BLOCKS)}]"
 UNSPACED_RUN = re.compile(UNSPACED)
 # Between texts stands a byte that text cannot hold after reduction, so that nothing runs over.
 BREAK = "\x01"
@@ -118,7 +127,7 @@ class CopiedText:
         found: set[int] = set()
         if self._blocks or self._tight:
             for frame in restricted:
-                for texts in _slices(_contents(frame)):
+                for texts in text_slices(contents(frame)):
                     found |= self._search(texts)
         return found
 
@@ -134,10 +143,10 @@ class CopiedText:
         return found
 
 
-def _slices(texts: pl.Series) -> Iterator[pl.Series]:
-    """Rows in parts of about SLICE_BYTES, so that the buffers stay small."""
+def text_slices(texts: pl.Series, size: int = SLICE_BYTES) -> Iterator[pl.Series]:
+    """Rows in parts of about `size` bytes, so that the buffers stay small."""
     per_row = max(1, int(texts.estimated_size()) // max(1, len(texts)))
-    rows = max(1, SLICE_BYTES // per_row)
+    rows = max(1, size // per_row)
     return (texts.slice(start, rows) for start in range(0, len(texts), rows))
 
 
@@ -158,7 +167,7 @@ def _windows_in(row: list[str] | str, size: int, glue: str, known: dict[str, set
     return found
 
 
-def _contents(frame: pl.DataFrame) -> pl.Series:
+def contents(frame: pl.DataFrame) -> pl.Series:
     """The texts of a frame: its `text` column, or the content of every message."""
     if "text" in frame.columns:
         return frame["text"].drop_nulls()
