@@ -28,6 +28,7 @@ from dagster_project.files import sha256_file
 from dagster_project.home import Batch, Home
 from dagster_project.plan import expected_fingerprints
 from dagster_project.privacy.identity import canonical_id, load_or_create_secret
+from dagster_project.privacy.text_windows import drop_index
 from dagster_project.privacy.tombstones import Mason, Tombstones
 
 
@@ -118,6 +119,7 @@ def erase_pending(home: Home) -> bool:
             for batches in (present, marked)
         )
         for key in keys:
+            drop_index(home, key)
             rewrite_batch(home, key, victims, before, after)
         home.store_batches(marked)
         clear_leftovers(home)

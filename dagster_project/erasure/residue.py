@@ -11,7 +11,7 @@ from dagster_project.erasure.survey import catalogued, personal_tables
 from dagster_project.files import write_private
 from dagster_project.home import Home
 from dagster_project.lake import WHOLE
-from dagster_project.privacy.text_windows import TABLE as TEXT_WINDOWS
+from dagster_project.privacy.text_windows import drop_strays
 from schemas.catalogue import CONVERSATIONS, Table
 
 
@@ -34,7 +34,7 @@ def clear_leftovers(home: Home) -> None:
     """Remove error reports, temporary files and whatever lies in the lake that no manifest lists."""
     shutil.rmtree(home.restricted / "errors", ignore_errors=True)
     shutil.rmtree(home.scratch, ignore_errors=True)
-    shutil.rmtree(home.restricted / TEXT_WINDOWS, ignore_errors=True)
+    drop_strays(home)
     for folder in (home.restricted, home.published, home.dagster):
         for temporary in folder.rglob(".*.tmp"):
             temporary.unlink()

@@ -17,8 +17,6 @@ from dagster_project.privacy.programme import programme
 
 # An interval is looked at exactly while it is at most so many times as wide as it has to be.
 SUSPICIOUS = 2.0
-# Cells that are looked at exactly, the narrowest first: bounds the time that the largest releases take.
-MOST_PROGRAMMES = 200
 EXPOSED = {"cluster_id": pl.String, "dimension": pl.String, "value": pl.String}
 
 
@@ -87,14 +85,11 @@ def _given_away(public: Public, with_users: bool, least: int) -> Array:
     bounds = propagate(public, with_users)
     narrow = _narrow(public, bounds, with_users, least)
     doubtful = ~public.known & ~narrow & (bounds.high > 0) & (bounds.width() < SUSPICIOUS * least)
-    order = np.argsort(np.where(doubtful, bounds.width(), np.inf), axis=None)[:MOST_PROGRAMMES]
-    chosen = np.zeros_like(doubtful)
-    chosen.flat[order] = doubtful.flat[order]
-    for parent in np.unique(np.maximum(public.parents[chosen.any(axis=1)], 0)):
+    for parent in np.unique(np.maximum(public.parents[doubtful.any(axis=1)], 0)):
         family = np.concatenate([[parent], np.flatnonzero(public.parents == parent)])
         part, inside = _family(public, family), _rows(bounds, family)
-        exact = programme(part, with_users, inside, chosen[family], least)
-        narrow[family] |= _narrow(part, exact, with_users, least) & chosen[family]
+        exact = programme(part, with_users, inside, doubtful[family], least)
+        narrow[family] |= _narrow(part, exact, with_users, least) & doubtful[family]
     return narrow
 
 

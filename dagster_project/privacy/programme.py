@@ -105,6 +105,10 @@ class _Solver:
         self._solver.changeColCost(int(variable), sign)
         self._solver.run()
         if self._solver.getModelStatus() != self._solved:
+            # Far from the last corner the arithmetic may stall where a fresh start does not.
+            self._solver.clearSolver()
+            self._solver.run()
+        if self._solver.getModelStatus() != self._solved:
             raise ArithmeticError("the published counts contradict each other")
         self._solver.changeColCost(int(variable), 0.0)
         return np.array(self._solver.getSolution().col_value)

@@ -6,6 +6,7 @@ one are compared word by word (`privacy.verbatim`). Hashes of a batch are comput
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
@@ -45,13 +46,23 @@ def shared_strings(home: Home, strings: Sequence[str]) -> set[str]:
 
     Batches whose text is not indexed yet, or whose index is damaged, are indexed first.
     """
-    hashes, owners = window_hashes(pl.Series(strings, dtype=pl.String))
+    hashes, owners = _all_windows(pl.Series(strings, dtype=pl.String))
     found: set[int] = set()
     for batch in home.batches():
         for known in _indexed(home, batch):
             place = np.minimum(np.searchsorted(known, hashes), known.size - 1)
             found |= set(owners[known[place] == hashes].tolist())
     return {strings[owner] for owner in found}
+
+
+def _all_windows(strings: pl.Series) -> tuple[Hashes, NDArray[np.int64]]:
+    hashes, owners, first = [np.empty(0, dtype=np.uint64)], [np.empty(0, dtype=np.int64)], 0
+    for texts in text_slices(strings, SLICE_BYTES):
+        found, rows = window_hashes(texts)
+        hashes.append(found)
+        owners.append(rows + first)
+        first += len(texts)
+    return np.concatenate(hashes), np.concatenate(owners)
 
 
 def window_hashes(texts: pl.Series) -> tuple[Hashes, NDArray[np.int64]]:
@@ -94,7 +105,7 @@ def _windows(
     """Hashes of all runs of `size` units without a stop, more than half of them `counted`, and their texts' rows."""
     if starts.size < size:
         return np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.int64)
-    powers, inverses = _powers(1 << int(points.size).bit_length())
+    powers, inverses = _powers(max(2 * SLICE_BYTES, 1 << int(points.size).bit_length()))
     sums = np.zeros(points.size + 1, dtype=np.uint64)
     np.cumsum((points.astype(np.uint64) + 1) * powers[: points.size], out=sums[1:])
     text = np.cumsum(stops)
@@ -108,12 +119,27 @@ def _windows(
     return (sums[end] - sums[start]) * inverses[start], text[chosen] - 1
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=1)
 def _powers(size: int) -> tuple[Hashes, Hashes]:
     """Powers of the base and of its inverse, modulo 2^64."""
     factors = (np.full(size, factor, dtype=np.uint64) for factor in (BASE, INVERSE))
     powers, inverses = (np.concatenate([[np.uint64(1)], np.cumprod(row[1:])]) for row in factors)
     return powers, inverses
+
+
+def drop_index(home: Home, batch: str) -> None:
+    """Remove a batch's hashes: they tell of text that is about to go."""
+    folder = home.lake.folder(ZONE, TABLE, batch)
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def drop_strays(home: Home) -> None:
+    """Remove the hashes of batches that are no longer registered."""
+    keys = {batch.key for batch in home.batches()}
+    for folder in (home.restricted / TABLE).glob("*/"):
+        if folder.name not in keys:
+            drop_index(home, folder.name)
 
 
 def _indexed(home: Home, batch: Batch) -> Iterator[Hashes]:

@@ -17,14 +17,16 @@ import polars as pl
 
 WORDS = 13
 CHARACTERS = 24
-# Thai and Lao, Burmese, Khmer, Japanese syllables, Han characters.
+# Thai and Lao, Burmese, Khmer, Japanese syllables and Han characters with the forms that NFKC makes of them or from them.
 UNSPACED_BLOCKS = (
     (0x0E00, 0x0EFF),
     (0x1000, 0x109F),
     (0x1780, 0x17FF),
-    (0x3040, 0x30FF),
-    (0x3400, 0x9FFF),
+    (0x3040, 0x312F),
+    (0x3190, 0x9FFF),
     (0xF900, 0xFAFF),
+    (0xFF65, 0xFF9F),
+    (0x20000, 0x3FFFF),
 )
 UNSPACED = f"[{''.join(f'{chr(first)}-{chr(last)}' for first, last in UNSPACED_BLOCKS)}]"
 UNSPACED_RUN = re.compile(UNSPACED)
@@ -144,10 +146,15 @@ class CopiedText:
 
 
 def text_slices(texts: pl.Series, size: int = SLICE_BYTES) -> Iterator[pl.Series]:
-    """Rows in parts of about `size` bytes, so that the buffers stay small."""
-    per_row = max(1, int(texts.estimated_size()) // max(1, len(texts)))
-    rows = max(1, size // per_row)
-    return (texts.slice(start, rows) for start in range(0, len(texts), rows))
+    """Rows in parts of about `size` bytes, so that the buffers stay small; a longer row is a part by itself."""
+    ends = texts.str.len_bytes().fill_null(0).cum_sum().to_numpy().astype(np.int64)
+    total = int(ends[-1]) if ends.size else 0
+    cuts = np.unique([0, *np.searchsorted(ends, np.arange(size, total, size), side="right")])
+    return (
+        texts.slice(start, stop - start)
+        for start, stop in zip(cuts, [*cuts[1:], len(texts)], strict=True)
+        if stop > start
+    )
 
 
 def _places(buffer: bytes, blocks: list[str]) -> Iterator[str]:

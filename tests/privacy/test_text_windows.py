@@ -15,7 +15,15 @@ from dagster_project.lake import WHOLE
 from dagster_project.leak_gate import find_leaks
 from dagster_project.privacy import text_windows
 from dagster_project.privacy.leaks import scan_verbatim
-from dagster_project.privacy.text_windows import TABLE, ZONE, shared_strings, window_hashes
+from dagster_project.privacy.text_windows import (
+    TABLE,
+    ZONE,
+    drop_index,
+    drop_strays,
+    shared_strings,
+    window_hashes,
+)
+from dagster_project.privacy.verbatim import text_slices
 from schemas.catalogue import CONVERSATIONS
 
 MESSAGES = {"messages": pl.List(pl.Struct({"role": pl.String, "content": pl.String}))}
@@ -33,7 +41,10 @@ def store(home: Home, name: str, texts: list[str]) -> None:
 
 
 words = st.lists(
-    st.sampled_from(["ab", "AB", "c-d", "é", "Straße", "ﬁn", "漢", "字かな", "ไทย"]), max_size=40
+    st.sampled_from(
+        ["ab", "AB", "c-d", "é", "Straße", "ﬁn", "漢", "字かな", "ｶﾀｶﾅ", "カタカナ", "𠀀𠀁", "ไทย"]
+    ),
+    max_size=40,
 )
 
 
@@ -57,6 +68,26 @@ def test_hashes_tell_their_rows_and_no_window_runs_over() -> None:
     assert window_hashes(pl.Series([], dtype=pl.String))[0].size == 0
 
 
+@pytest.mark.parametrize(
+    ("raw", "shown"), [("ｶﾀｶﾅﾃﾞｽ" * 8, "カタカナデス" * 8), ("カタカナデス" * 8, "ｶﾀｶﾅﾃﾞｽ" * 8)]
+)
+def test_the_width_of_letters_hides_no_copy(home: Path, raw: str, shown: str) -> None:
+    opened = Home(home)
+    store(opened, "first", [raw])
+    assert shared_strings(opened, [shown]) == {shown}
+    assert scan_verbatim([shown], [pl.DataFrame({"text": [raw]})])
+
+
+@pytest.mark.parametrize("size", [1, 40, 10_000])
+def test_parts_of_a_text_column_are_all_of_it(size: int) -> None:
+    texts = pl.Series(["a" * 7, "", "b" * 300, "", "c" * 20, "d"], dtype=pl.String)
+    for column in (texts, texts.clear(), pl.Series(["", ""])):
+        parts = list(text_slices(column, size))
+        assert pl.concat([column.clear(), *parts]).equals(column)
+        sizes = [part.str.len_bytes() for part in parts]
+        assert all(held.sum() - max(held.to_list(), default=0) <= size for held in sizes)
+
+
 def test_only_what_is_shared_is_compared_and_only_new_text_is_hashed(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,6 +103,28 @@ def test_only_what_is_shared_is_compared_and_only_new_text_is_hashed(
     store(opened, "second", ["three", "small", "texts"])
     assert shared_strings(opened, ["fine", copied]) == {copied}
     assert hashed == [3]
+
+
+def test_many_strings_keep_their_places(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_windows, "SLICE_BYTES", 100)
+    opened = Home(home)
+    store(opened, "first", [f"so {SECRET}."] * 3)
+    strings = [f"{index} fine and some more words" for index in range(50)]
+    strings[37] = f"37: {SECRET}"
+    assert shared_strings(opened, strings) == {strings[37]}
+
+
+def test_the_index_of_a_batch_goes_with_its_text(home: Path) -> None:
+    opened = Home(home)
+    for name in ("first", "second"):
+        store(opened, name, [SECRET])
+    shared_strings(opened, [SECRET])
+    first, second = (opened.lake.folder(ZONE, TABLE, batch.key) for batch in opened.batches())
+    drop_index(opened, opened.batches()[0].key)
+    assert not first.exists() and second.exists()
+    opened.drop_batch(opened.batches()[1].key)
+    drop_strays(opened)
+    assert not second.exists()
 
 
 def test_a_damaged_or_outdated_index_is_made_again(home: Path, tmp_path: Path) -> None:
