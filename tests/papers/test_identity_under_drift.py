@@ -8,8 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from benchmarks.drift import WEEKS, Release, run, score
+from benchmarks.drift import WEEKS, Release, run, sample, score, together
 from dagster_project.privacy.thresholds import Thresholds
+from dagster_project.sample import drift_schedule
 from tests.support import TOPICS, HashingEmbedder
 
 WORDS = {topic: text.split() for topic, text in TOPICS.items()}
@@ -82,3 +83,13 @@ def test_deaths_are_dated_right_and_nothing_alive_is_called_quiet(releases: list
     assert quiet["called_quiet_at_the_end"] == 0
     assert quiet["called_quiet"] <= 0.02 * quiet["clusters"]
     assert quiet["clusters"] >= 100
+
+
+def test_the_benchmarks_own_sample_goes_the_whole_way() -> None:
+    facets, vectors = sample(2_000, 7, HashingEmbedder())
+    weeks = facets["week"].unique().sort().to_list()
+    assert (len(weeks), len(vectors), facets["topic"].null_count()) == (WEEKS, 2_000, 0)
+    figures = score(run(facets, vectors, Thresholds()), drift_schedule(WEEKS, 7), weeks)
+    pooled = together([figures, figures])
+    assert pooled["persisting_topics"] == 2 * figures["persisting_topics"] > 0
+    assert pooled["births"] == 2 * len(figures["births"]) == 4
