@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -13,12 +14,14 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 def pytest_configure(config: pytest.Config) -> None:
     """Switch off everything that could talk to the network before any library reads its switches."""
+    from dagster_project.cli import OBJECTS_BETWEEN_COLLECTIONS
     from dagster_project.settings import silence_telemetry
 
     silence_telemetry()
     # How long an example takes says how busy the machine is, not whether the code is right.
     hypothesis.settings.register_profile("suite", deadline=None)
     hypothesis.settings.load_profile("suite")
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
 
 
 @pytest.fixture(scope="session")
