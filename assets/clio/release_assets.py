@@ -33,7 +33,7 @@ WORDS = ("request", "task")
 @table_step(
     outputs=[CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, PRIVACY_REPORT, COUNTED_CONVERSATIONS],
     inputs=[CURRENT_CONVERSATIONS, FACETS, CONCERNS, CLUSTER_ASSIGNMENTS, CLUSTER_NODES, EMBEDDINGS],
-    version="2",
+    version="3",
     group="release",
     settings=(
         "min_users",
@@ -123,7 +123,7 @@ def _noisy(
         ledger=Ledger(step.home.ledger),
         secret=secret,
         thresholds=thresholds_of(settings),
-        makers={**makers, "namer": "dp-keywords-1"} if words is not None else makers,
+        makers={**makers, "namer": "dp-keywords-2"} if words is not None else makers,
         words=words,
     )
 

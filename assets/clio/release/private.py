@@ -25,7 +25,7 @@ from dagster_project.privacy.thresholds import Thresholds, user_codes
 
 SELECTION = "choice of clusters and noisy users: discrete Laplace with threshold"
 COUNTS = "noisy conversations: discrete Laplace"
-KEYWORDS = "choice of terms for names: discrete Laplace with threshold"
+KEYWORDS = "choice of terms for names, as written: discrete Laplace with threshold"
 DEFAULT_CLUSTERS, DEFAULT_CONVERSATIONS = 3, 5
 # A row with a term tells of the term in the cluster, one without of the cluster itself.
 ANSWER = {"cluster_id": pl.String, "term": pl.String, "users": pl.Int64, "conversations": pl.Int64}
