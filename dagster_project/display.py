@@ -41,7 +41,7 @@ WITHHELD_CELLS = """
     FROM privacy_report WHERE scope LIKE 'dimension %' GROUP BY scope ORDER BY scope
 """
 WITHHELD_RELEASE = (
-    "The published tables are empty: the last release counted who was forgotten, and the privacy budget has no release "
+    "The published tables of counts are empty: the last release counted who was forgotten, and the privacy budget has no release "
     "left to count the others. To publish again, raise dp_budget_epsilon and dp_budget_delta in settings.json, which "
     "weakens the promise, and run `observatory run` with any file of this home as it was added before."
 )

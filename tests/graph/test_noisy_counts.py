@@ -48,12 +48,12 @@ def test_noisy_counts_are_all_that_is_published_and_an_erasure_leaves_no_others(
 
     # An erasure is completed all the same: what was published still counts whom it takes out.
     told = said(["forget", "--conversation", "s0-c0", "--home", str(home)])
-    assert "1 conversations in 1 batches. The published tables are empty" in told
+    assert "1 conversations in 1 batches. The published tables of counts are empty" in told
     assert "raise dp_budget_epsilon" in told and read_record(opened).pending is None
     assert warehouse.query(opened.warehouse, "SELECT count(*) FROM clusters").item() == 0
     assert warehouse.query(opened.warehouse, "SELECT sum(epsilon) FROM privacy_ledger").item() == 8.0
     told = said(["run", str(file), "--privacy-unit", "conversation", "--home", str(home)])
-    assert "Nothing to do" in told and "The published tables are empty" in told
+    assert "Nothing to do" in told and "The published tables of counts are empty" in told
     opened.store_settings(opened.settings().model_copy(update={"dp_budget_epsilon": 16.0}))
     assert "release" in plan_runs(list(SPECS.values()), opened)[0].steps, "a larger budget counts the others"
 

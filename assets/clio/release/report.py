@@ -105,7 +105,7 @@ NOISY = {
     "delta": "Chance with which its guarantee may fail.",
     "budget_epsilon": "Budget of all noisy releases of this home together.",
     "budget_delta": "Chance with which the guarantee of all of them together may fail.",
-    WITHHELD: "1 where all tables are empty: people were erased, and the budget has no release left to count the rest.",
+    WITHHELD: "1 where no table holds counts: people were erased, and the budget has no release left to count the rest.",
 }
 
 
