@@ -86,7 +86,8 @@ def run(
         with display.watching() as on_event:
             runs = running.materialise(opened, on_event)
         forgetting.settle(opened)
-    display.show_summary(opened, did_something=bool(runs))
+    withheld = forgetting.release_withheld(opened)
+    display.show_summary(opened, did_something=bool(runs), withheld=withheld)
 
 
 @app.command()

@@ -40,6 +40,11 @@ WITHHELD_CELLS = """
         max(value) FILTER (measure = 'cells_published') AS published, max(value) FILTER (measure = 'cells_withheld') AS withheld
     FROM privacy_report WHERE scope LIKE 'dimension %' GROUP BY scope ORDER BY scope
 """
+WITHHELD_RELEASE = (
+    "The published tables of counts are empty: the last release counted who was forgotten, and the privacy budget has no release "
+    "left to count the others. To publish again, raise dp_budget_epsilon and dp_budget_delta in settings.json, which "
+    "weakens the promise, and run `observatory run` with any file of this home as it was added before."
+)
 
 console = Console()
 
@@ -89,10 +94,12 @@ def watching() -> Iterator[Callable[[StepEvent], None]]:
             yield on_event
 
 
-def show_summary(home: Home, *, did_something: bool) -> None:
+def show_summary(home: Home, *, did_something: bool, withheld: bool) -> None:
     """The picture of use: clusters, what was suppressed, where the file is, what to do next."""
     if not did_something:
         console.print("Nothing to do: every table is up to date.")
+    if withheld:
+        console.print(WITHHELD_RELEASE)
     tree = warehouse.query(home.warehouse, SHOWN_CLUSTERS)
     console.print(_cluster_table(tree))
     console.print(_frame_table(warehouse.query(home.warehouse, WITHHELD_CLUSTERS), title="Clusters withheld"))
@@ -116,11 +123,7 @@ def show_forgotten(outcome: Forgotten, inside: Sequence[Path]) -> None:
     if outcome.sources:
         console.print(
             f"Forgotten: {outcome.conversations:,} conversations in {len(outcome.sources)} batches. "
-            + (
-                "The release was made again."
-                if outcome.published
-                else "Nobody is left: nothing is published."
-            )
+            + _released(outcome)
         )
         console.print("These source files still hold the data, and so may copies and later exports of them:")
         for batch in outcome.sources:
@@ -136,6 +139,12 @@ def show_forgotten(outcome: Forgotten, inside: Sequence[Path]) -> None:
             "forget its conversations by id (--conversation).",
             soft_wrap=True,
         )
+
+
+def _released(outcome: Forgotten) -> str:
+    if outcome.withheld:
+        return WITHHELD_RELEASE
+    return "The release was made again." if outcome.published else "Nobody is left: nothing is published."
 
 
 def _cluster_table(tree: pl.DataFrame) -> Table:

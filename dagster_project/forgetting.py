@@ -30,6 +30,7 @@ from dagster_project.plan import expected_fingerprints
 from dagster_project.privacy.identity import canonical_id, load_or_create_secret
 from dagster_project.privacy.text_windows import drop_index
 from dagster_project.privacy.tombstones import Mason, Tombstones
+from schemas.catalogue import PRIVACY_REPORT
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Forgotten:
 
     asked, unknown: ids given, and those of which nothing was held; conversations: rows taken out, versions that another
     replaced among them; sources: batches whose files still hold them; unreadable: batches counted by conversation
-    whose files could not be asked for their users; published: whether anything is left to publish.
+    whose files could not be asked for their users; published: whether anything is left to publish; withheld: whether
+    the tables are empty because noisy counts of who is left would pass the privacy budget.
     """
 
     asked: int
@@ -47,6 +49,7 @@ class Forgotten:
     sources: list[Batch]
     unreadable: list[Batch]
     published: bool
+    withheld: bool
 
 
 @dataclass
@@ -93,6 +96,7 @@ def forget(
         sources=[batch for batch in home.batches() if batch.key in pending],
         unreadable=named.unreadable,
         published=home.warehouse.exists(),
+        withheld=release_withheld(home),
     )
 
 
@@ -136,6 +140,14 @@ def settle(home: Home) -> None:
     if record.pending is not None:
         compact_history(home)
         write_record(home, Record(record.tombstones))
+
+
+def release_withheld(home: Home) -> bool:
+    """Whether the published tables are empty because an erasure left no budget for noisy counts of who is left."""
+    from assets.clio.release.report import release_is_withheld
+
+    report = home.lake.last(PRIVACY_REPORT.zone, PRIVACY_REPORT.name)
+    return report is not None and release_is_withheld(report)
 
 
 def inbox_files(home: Home, batches: Sequence[Batch]) -> list[Path]:

@@ -38,6 +38,11 @@ class Batch:
         return {**facts, "forgotten": self.forgotten} if self.forgotten else facts
 
 
+def weakest_unit(batches: Iterable[Batch]) -> str:
+    """Whose presence counts over all batches can protect: a conversation, where any batch is counted by conversation."""
+    return "conversation" if any(batch.privacy_unit == "conversation" for batch in batches) else "user"
+
+
 class Home:
     """Paths and small state of a home. Opening one creates it, private to its owner."""
 

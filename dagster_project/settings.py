@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from dagster_project.errors import ObservatoryError
 
@@ -19,6 +20,9 @@ SWITCHES = {
     "TRANSFORMERS_OFFLINE": "1",
     "VLLM_NO_USAGE_STATS": "1",
 }
+
+# Noisy counts take thousands of users: at one in a thousand the guarantee could fail for one of them every time.
+DELTA_CEILING = 1e-3
 
 
 def silence_telemetry() -> None:
@@ -77,13 +81,17 @@ class Settings(BaseModel):
     dp_delta: float = Field(
         1e-8,
         gt=0,
-        lt=1,
         description="Chance with which the guarantee of one release may fail; far under 1 / users.",
     )
     dp_budget_epsilon: float | None = Field(
         None,
         gt=0,
         description="Privacy budget of all releases of this home together; unset means one release.",
+    )
+    dp_budget_delta: float | None = Field(
+        None,
+        gt=0,
+        description="Chance with which the guarantee of all releases together may fail; unset means one release.",
     )
     dp_terms_per_user: int = Field(
         8,
@@ -102,6 +110,15 @@ class Settings(BaseModel):
         200_000, ge=1_000, description="Longer conversations keep their head and tail."
     )
 
+    @field_validator("dp_delta", "dp_budget_delta")
+    @classmethod
+    def _delta_is_small(cls, delta: float | None) -> float | None:
+        if delta is not None and delta >= DELTA_CEILING:
+            raise ValueError(
+                f"must be under {DELTA_CEILING:g}, and far under 1 / users: with that chance nobody is protected"
+            )
+        return delta
+
     @classmethod
     def load(cls, path: Path) -> Settings:
         """Read settings; an absent file means the defaults. Raises ObservatoryError on unknown or bad values."""
@@ -110,9 +127,15 @@ class Settings(BaseModel):
         try:
             return cls.model_validate_json(path.read_bytes())
         except ValidationError as error:
-            fields = ", ".join(".".join(map(str, item["loc"])) or "file" for item in error.errors())
+            fields = ", ".join(map(_wrong, error.errors()))
             raise ObservatoryError(f"{path.name} is not valid ({fields}); mend or delete it") from None
 
     def fingerprint(self, names: tuple[str, ...]) -> dict[str, object]:
         """The values of the named settings, for an asset's fingerprint."""
         return {name: getattr(self, name) for name in names}
+
+
+def _wrong(item: Any) -> str:
+    """The field of a validation error, and the reason where it is one of this module's own."""
+    name = ".".join(map(str, item["loc"])) or "file"
+    return f"{name} {item['ctx']['error']}" if item["type"] == "value_error" else name

@@ -20,7 +20,10 @@ class PrivacyLedger(pa.DataFrameModel):
     delta: pl.Float64 = pa.Field(ge=0, lt=1, description="Chance with which its guarantee may fail.")
     l0: pl.UInt32 = pa.Field(ge=1, description="Groups in which one unit is counted at most.")
     linf: pl.UInt32 = pa.Field(ge=1, description="Rows of one unit counted in one group at most.")
-    unit: pl.String = pa.Field(str_length={"min_value": 1}, description="Whose presence is protected.")
+    unit: pl.String = pa.Field(
+        isin=["user", "conversation"],
+        description="Whose presence is protected: a user's, or only a conversation's where any file was added so.",
+    )
     epsilon_spent: pl.Float64 = pa.Field(gt=0, description="Epsilon spent by this and all earlier releases.")
     delta_spent: pl.Float64 = pa.Field(ge=0, description="Delta spent by this and all earlier releases.")
 

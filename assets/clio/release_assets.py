@@ -9,7 +9,9 @@ import polars as pl
 from assets.clio.gates import RELEASE_GATES, previous_release, thresholds_of
 from assets.clio.release import Release
 from dagster_project.device import choose_device, lazy_queries_on
+from dagster_project.erasure.record import read_record
 from dagster_project.errors import ObservatoryError
+from dagster_project.home import weakest_unit
 from dagster_project.privacy.contributions import Bounds
 from dagster_project.privacy.identity import load_or_create_secret
 from dagster_project.steps import Result, Step, table_step
@@ -33,7 +35,7 @@ WORDS = ("request", "task")
 @table_step(
     outputs=[CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, PRIVACY_REPORT, COUNTED_CONVERSATIONS],
     inputs=[CURRENT_CONVERSATIONS, FACETS, CONCERNS, CLUSTER_ASSIGNMENTS, CLUSTER_NODES, EMBEDDINGS],
-    version="2",
+    version="3",
     group="release",
     settings=(
         "min_users",
@@ -46,6 +48,7 @@ WORDS = ("request", "task")
         "dp_epsilon",
         "dp_delta",
         "dp_budget_epsilon",
+        "dp_budget_delta",
         "dp_terms_per_user",
         "naming",
     ),
@@ -101,19 +104,23 @@ def release(
 def _noisy(
     step: Step, rows: pl.DataFrame, nodes: pl.DataFrame, makers: dict[str, str], words: pl.DataFrame | None
 ) -> Release:
-    """A release with noisy counts, paid for from the home's budget."""
+    """A release with noisy counts, paid for from the home's budget.
+
+    While an erasure is open, one that may not be paid for is empty: what was published still counts the erased.
+    """
     from assets.clio.release.counting import count_rows
     from assets.clio.release.private import DEFAULT_CLUSTERS, DEFAULT_CONVERSATIONS, Budget, noisy_release
-    from dagster_project.privacy.ledger import Ledger
+    from dagster_project.privacy.ledger import Allowance, Ledger
 
     settings, secret = step.settings, load_or_create_secret(step.home.secret)
     epsilon = settings.dp_epsilon or 0.0
     budget = Budget(
         epsilon,
         settings.dp_delta,
-        settings.dp_budget_epsilon or epsilon,
+        Allowance(settings.dp_budget_epsilon or epsilon, settings.dp_budget_delta or settings.dp_delta),
         settings.max_user_clusters or DEFAULT_CLUSTERS,
         settings.max_user_conversations or DEFAULT_CONVERSATIONS,
+        weakest_unit(step.home.batches()),
         None if words is None else settings.dp_terms_per_user,
     )
     return noisy_release(
@@ -123,8 +130,9 @@ def _noisy(
         ledger=Ledger(step.home.ledger),
         secret=secret,
         thresholds=thresholds_of(settings),
-        makers={**makers, "namer": "dp-keywords-1"} if words is not None else makers,
+        makers={**makers, "namer": "dp-keywords-2"} if words is not None else makers,
         words=words,
+        or_empty=read_record(step.home).pending is not None,
     )
 
 

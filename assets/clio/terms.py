@@ -66,19 +66,31 @@ def shared_terms(frame: pl.DataFrame, min_users: int) -> pl.DataFrame:
     return found.select(term="text", users="users").sort(["users", "term"], descending=[True, False])
 
 
-def read_terms(frame: pl.DataFrame, min_users: int, everywhere: pl.Series | None = None) -> Terms:
+def own_terms(frame: pl.DataFrame) -> pl.DataFrame:
+    """Terms of each conversation, decided by its own text and language: nobody else's can add, drop or change one.
+
+    In: language, request, task, one row per conversation. Out: row UInt32 (place in the frame), term String, unique.
+    Inflections stay apart, since which form is the commonest is a matter of all users; the stop-words of every language
+    are none, since which languages are the main ones is too.
+    """
+    found = pl.concat(list(_slices(frame, stopwords()["token"].unique())))
+    return found.filter(pl.col("text") == pl.col("key")).select("row", term=pl.col("key").cast(pl.String))
+
+
+def read_terms(frame: pl.DataFrame, min_users: int) -> Terms:
     """Terms of the requests (of the task where the request is empty) that at least `min_users` users share.
 
     In: user_key, language, request, task, one row per conversation, and `day` (Date, null where unknown: one unknown
     day); without `day`, no two requests are of one day. Rows are numbered in the frame's order.
-    The inflections of a word are one term, whose key is the form that most users write.
-    `everywhere` are words that are no terms in any language; by default the stop-words of the frame's main languages.
+    The inflections of a word are one term, whose key is the form that most users write. Stop-words of the frame's main
+    languages are no terms in any language.
     """
     rows = frame.select(
         row=pl.int_range(pl.len(), dtype=pl.UInt32),
         user=pl.col("user_key").fill_null(UNKNOWN_USER).rank("dense").cast(pl.UInt32),
         language="language",
     )
+    everywhere = _stopwords_everywhere(frame["language"])
     found = merge_inflections(pl.concat(list(_slices(frame, everywhere))), rows, min_users)
     rows = rows.drop("language")
     counted = found.join(rows, on="row").group_by("text", "key").agg(users=pl.col("user").n_unique())
@@ -104,9 +116,11 @@ def _voices(frame: pl.DataFrame, shared: pl.DataFrame) -> pl.Series:
     return joined.select(voice=pl.struct("day", "text").hash())["voice"]
 
 
-def _slices(frame: pl.DataFrame, everywhere: pl.Series | None) -> Iterator[pl.DataFrame]:
-    """`row`, `text`, `key` of every use, unique, a slice of the requests at a time."""
-    everywhere = _stopwords_everywhere(frame["language"]) if everywhere is None else everywhere
+def _slices(frame: pl.DataFrame, everywhere: pl.Series) -> Iterator[pl.DataFrame]:
+    """`row`, `text`, `key` of every use, unique, a slice of the requests at a time.
+
+    `everywhere` are words that are no terms in any language.
+    """
     yield pl.DataFrame(schema={"row": pl.UInt32, "text": pl.Categorical, "key": pl.Categorical})
     for start in range(0, frame.height, SLICE):
         pieces = _pieces(frame.slice(start, SLICE), start)

@@ -24,14 +24,17 @@ SLACK = 1e-9
 
 @dataclass(frozen=True)
 class Spending:
-    """One mechanism of a release: what it spends, for a unit that is in `l0` groups with `linf` rows in each."""
+    """One mechanism of a release: what it spends, for a unit that is in `l0` groups with `linf` rows in each.
+
+    `unit` is whose presence is protected: a user, or a conversation alone.
+    """
 
     mechanism: str
     epsilon: float
     delta: float
     l0: int
     linf: int
-    unit: str = "user"
+    unit: str
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,14 @@ class Charge:
     def delta(self) -> float:
         """The chance with which its guarantee may fail."""
         return sum(spending.delta for spending in self.spendings)
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What all noisy releases of a home may spend together."""
+
+    epsilon: float
+    delta: float
 
 
 class Ledger:
@@ -92,18 +103,18 @@ class Ledger:
         self,
         release: str,
         spendings: Sequence[Spending],
-        budget: float,
+        allowance: Allowance,
         draw: Callable[[], pl.DataFrame],
     ) -> pl.DataFrame:
         """The noisy answer of a release: the stored one, or a new one after it has been paid for.
 
-        `draw` is called only after the charge is on disk. Raises ObservatoryError, with nothing charged, where the
-        charges would pass `budget` in epsilon.
+        `draw` is called only after the charge is on disk. Raises ObservatoryError, with nothing charged, where
+        `refusal` gives a reason.
         """
         stored = self.folder / f"{release}.parquet"
         charges = self.charges()
         if all(charge.release != release for charge in charges):
-            self._charge(Charge(len(charges) + 1, release, tuple(spendings)), charges, budget)
+            self._charge(Charge(len(charges) + 1, release, tuple(spendings)), charges, allowance)
         elif stored.exists():
             return pl.read_parquet(stored)
         answer = draw()
@@ -111,13 +122,20 @@ class Ledger:
             answer.write_parquet(aside)
         return answer
 
-    def _charge(self, charge: Charge, before: Sequence[Charge], budget: float) -> None:
-        spent = sum(earlier.epsilon for earlier in before)
-        if spent + charge.epsilon > budget + SLACK:
-            raise ObservatoryError(
-                f"this release would spend epsilon {charge.epsilon:g} where {spent:g} of {budget:g} is spent: "
-                "the release before stays. Raise dp_budget_epsilon, which weakens the promise, or publish no more"
-            )
+    def refusal(self, release: str, spendings: Sequence[Spending], allowance: Allowance) -> str | None:
+        """Why a release may not be answered: its charge would pass the allowance in epsilon or delta. Charges nothing.
+
+        None where it may be, and where it has been paid for already.
+        """
+        charges = self.charges()
+        if any(charge.release == release for charge in charges):
+            return None
+        return _beyond(Charge(len(charges) + 1, release, tuple(spendings)), charges, allowance)
+
+    def _charge(self, charge: Charge, before: Sequence[Charge], allowance: Allowance) -> None:
+        reason = _beyond(charge, before, allowance)
+        if reason:
+            raise ObservatoryError(reason)
         body = asdict(charge)
         entry = {"charge": body, "seal": _seal(self._last_seal(), body)}
         # Written aside and renamed: a kill leaves the old ledger or the new one, never a torn charge.
@@ -156,6 +174,23 @@ SUMMARY = {
     "epsilon_spent": pl.Float64,
     "delta_spent": pl.Float64,
 }
+
+
+def _beyond(charge: Charge, before: Sequence[Charge], allowance: Allowance) -> str | None:
+    """What to say of a charge that passes the allowance; None where it does not."""
+    over = []
+    for name in ("epsilon", "delta"):
+        cost, most = getattr(charge, name), getattr(allowance, name)
+        spent = sum(getattr(earlier, name) for earlier in before)
+        if spent + cost > most * (1 + SLACK):
+            over.append((f"dp_budget_{name}", f"{name} {cost:g} where {spent:g} of {most:g} is spent"))
+    if not over:
+        return None
+    settings, sums = (" and ".join(parts) for parts in zip(*over, strict=True))
+    return (
+        f"this release would spend {sums}, so nothing new is published. Raise {settings} in settings.json, which "
+        "weakens the promise, or publish no more"
+    )
 
 
 def _seal(before: str, body: dict[str, object]) -> str:

@@ -151,6 +151,6 @@ COMMENT ON COLUMN privacy_ledger."epsilon" IS 'Epsilon that the mechanism spent.
 COMMENT ON COLUMN privacy_ledger."delta" IS 'Chance with which its guarantee may fail.';
 COMMENT ON COLUMN privacy_ledger."l0" IS 'Groups in which one unit is counted at most.';
 COMMENT ON COLUMN privacy_ledger."linf" IS 'Rows of one unit counted in one group at most.';
-COMMENT ON COLUMN privacy_ledger."unit" IS 'Whose presence is protected.';
+COMMENT ON COLUMN privacy_ledger."unit" IS 'Whose presence is protected: a user''s, or only a conversation''s where any file was added so.';
 COMMENT ON COLUMN privacy_ledger."epsilon_spent" IS 'Epsilon spent by this and all earlier releases.';
 COMMENT ON COLUMN privacy_ledger."delta_spent" IS 'Delta spent by this and all earlier releases.';

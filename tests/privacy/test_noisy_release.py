@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -11,13 +12,14 @@ from small_releases import FLOOR, make
 from assets.clio.release import Release
 from assets.clio.release.counting import clustered_rows, count_rows
 from assets.clio.release.private import Budget, noisy_release
+from assets.clio.release.report import release_is_withheld
 from dagster_project.errors import ObservatoryError
-from dagster_project.privacy.ledger import Ledger
+from dagster_project.privacy.ledger import Allowance, Ledger
 from schemas.published import MODELS
 
 SECRET = bytes(32)
 MAKERS = {"reader": "r", "embedder": "e", "namer": "n"}
-BUDGET = Budget(epsilon=4.0, delta=1e-6, total=8.0, clusters=2, conversations=2)
+BUDGET = Budget(4.0, 1e-6, Allowance(8.0, 2e-6), clusters=2, conversations=2, unit="user")
 
 
 def rows_and_nodes(seed: int = 1) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -31,6 +33,8 @@ def release(
     folder: Path,
     budget: Budget = BUDGET,
     words: pl.DataFrame | None = None,
+    *,
+    or_empty: bool = False,
 ) -> Release:
     bounded = count_rows(rows, budget.bounds, SECRET).rows
     return noisy_release(
@@ -42,7 +46,12 @@ def release(
         thresholds=FLOOR,
         makers=MAKERS,
         words=words,
+        or_empty=or_empty,
     )
+
+
+def stated(report: pl.DataFrame) -> dict[str, float]:
+    return dict(report.select("measure", "value").iter_rows())
 
 
 def test_tables_satisfy_their_schemas_and_only_clusters_hold_rows(tmp_path: Path) -> None:
@@ -104,6 +113,47 @@ def test_small_clusters_are_not_named(tmp_path: Path) -> None:
     assert leaf not in release(few, nodes, tmp_path).tables.clusters["cluster_id"]
 
 
+@pytest.mark.parametrize("terms", [None, 4])
+def test_an_erasure_that_cannot_be_paid_for_publishes_empty_tables_and_charges_nothing(
+    tmp_path: Path, terms: int | None
+) -> None:
+    rows, nodes = rows_and_nodes()
+    words = (
+        None if terms is None else rows.select("conversation_id", request=pl.lit("bread"), task=pl.lit(""))
+    )
+    budget = replace(BUDGET, allowance=Allowance(4.0, 1e-6), terms=terms)
+    first = release(rows, nodes, tmp_path, budget, words)
+    assert first.tables.clusters.height and not release_is_withheld(first.tables.privacy_report)
+    with pytest.raises(ObservatoryError, match="nothing new is published"):
+        release(rows.slice(1), nodes, tmp_path, budget, words)
+    after = release(rows.slice(1), nodes, tmp_path, budget, words, or_empty=True)
+    for name, frame in after.tables.frames().items():
+        MODELS[name].validate(frame, lazy=True)
+    assert after.tables.clusters.is_empty() and after.counted.is_empty()
+    assert release_is_withheld(after.tables.privacy_report) and len(Ledger(tmp_path).charges()) == 1
+    told = stated(after.tables.privacy_report)
+    assert (told["epsilon"], told["delta"], told["budget_delta"]) == (0.0, 0.0, 1e-6)
+    raised = replace(budget, allowance=Allowance(8.0, 2e-6))
+    assert release(rows.slice(1), nodes, tmp_path, raised, words, or_empty=True).tables.clusters.height
+
+
+def test_the_unit_of_the_ledger_is_the_one_that_is_protected(tmp_path: Path) -> None:
+    release(*rows_and_nodes(), tmp_path, replace(BUDGET, unit="conversation", terms=None))
+    summary = Ledger(tmp_path).summary()
+    assert set(summary["unit"]) == {"conversation"}
+    MODELS["privacy_ledger"].validate(summary, lazy=True)
+
+
+def test_a_delta_of_one_user_in_all_is_refused_without_their_number(tmp_path: Path) -> None:
+    rows, nodes = rows_and_nodes()
+    users = rows["user_key"].replace("", None).n_unique()
+    budget = replace(BUDGET, delta=1 / users, allowance=Allowance(8.0, 1.0))
+    with pytest.raises(ObservatoryError, match="1 / users or more") as refused:
+        release(rows, nodes, tmp_path, budget)
+    assert Ledger(tmp_path).charges() == [] and str(users) not in str(refused.value)
+    assert release(rows, nodes, tmp_path, replace(budget, delta=0.9 / users)).tables.clusters.height
+
+
 def test_names_hold_only_terms_that_the_mechanism_chose(tmp_path: Path) -> None:
     rows, nodes = rows_and_nodes()
     topics = {
@@ -118,7 +168,7 @@ def test_names_hold_only_terms_that_the_mechanism_chose(tmp_path: Path) -> None:
         .otherwise(request),
         task=pl.lit(""),
     )
-    budget = Budget(epsilon=30.0, delta=1e-6, total=30.0, clusters=2, conversations=2, terms=6)
+    budget = Budget(30.0, 1e-6, Allowance(30.0, 1e-6), clusters=2, conversations=2, unit="user", terms=6)
     clusters = release(rows, nodes, tmp_path, budget, words).tables.clusters
     MODELS["clusters"].validate(clusters, lazy=True)
     leaves = clusters.filter(pl.col("level") == 0)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from pathlib import Path
 
 import pytest
 
 from dagster_project.errors import ObservatoryError
-from dagster_project.home import Home
+from dagster_project.home import Batch, Home, weakest_unit
 from dagster_project.settings import Settings
 
 
@@ -66,6 +67,25 @@ def test_settings_survive_and_bad_ones_are_named(home: Path) -> None:
     (home / "settings.json").write_text('{"clusters": -1, "colour": 3}')
     with pytest.raises(ObservatoryError, match="clusters, colour"):
         opened.settings()
+
+
+@pytest.mark.parametrize("name", ["dp_delta", "dp_budget_delta"])
+@pytest.mark.parametrize("delta", [0.5, 1e-3])
+def test_a_delta_that_protects_nobody_is_refused_with_the_reason(home: Path, name: str, delta: float) -> None:
+    opened = Home(home)
+    (home / "settings.json").write_text(json.dumps({name: delta}))
+    with pytest.raises(ObservatoryError, match=rf"\({name} must be under 0.001, .*nobody is protected\)"):
+        opened.settings()
+    (home / "settings.json").write_text(json.dumps({name: 9e-4}))
+    assert getattr(opened.settings(), name) == 9e-4
+
+
+def test_one_batch_counted_by_conversation_makes_the_conversation_the_unit() -> None:
+    by_user, by_conversation = (
+        Batch(unit, unit, "text", unit, "0", ordinal) for ordinal, unit in enumerate(("user", "conversation"))
+    )
+    assert weakest_unit([by_user, by_user]) == "user"
+    assert weakest_unit([by_user, by_conversation, by_user]) == "conversation"
 
 
 def test_canaries_add_up(home: Path, tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """Names by differential privacy: terms that a mechanism chose for a cluster, ordered by their noisy users.
 
-Given fixed cluster labels, a name depends on people only through the chosen terms and their noisy counts. Which word is
-a term at all is decided for each conversation by itself, with the stop-words of all languages, never by how often it
-occurs. Source: specs/privacy_reliability.md 1.3, rule 10.
+Given fixed cluster labels, a name depends on people only through the chosen terms and their noisy counts. What the
+terms of a conversation are is decided for it alone, with the stop-words of all languages and words as they are written:
+neither how often a word occurs nor which of its forms is the commonest plays a part, so one user more or less changes
+that user's pairs of cluster and term only. Source: specs/privacy_reliability.md 1.3, rule 10.
 """
 
 from __future__ import annotations
@@ -47,15 +48,15 @@ def draw_terms(members: pl.DataFrame, budget: KeywordBudget, secret: bytes) -> p
 
 
 def term_pairs(members: pl.DataFrame) -> pl.DataFrame:
-    """Which user writes which term in which base cluster. Out: user_key, pair (unique together)."""
-    from assets.clio.reader.lexicons import stopwords
-    from assets.clio.terms import read_terms
+    """Which user writes which term in which base cluster. Out: user_key, pair (unique together).
 
-    terms = read_terms(members, 1, everywhere=stopwords()["token"].unique())
+    A user's pairs depend on that user's conversations alone: the bound on them is the sensitivity that is paid for.
+    """
+    from assets.clio.terms import own_terms
+
     rows = members.select("user_key", "cluster_id", row=pl.int_range(pl.len(), dtype=pl.UInt32))
-    keys = terms.vocabulary.filter(pl.col("text") == pl.col("key")).select("term", "key")
-    used = terms.uses.join(keys, on="term").join(rows, on="row")
-    return used.select("user_key", pair=pl.concat_str("cluster_id", "key", separator=JOIN)).unique()
+    used = own_terms(members).join(rows, on="row")
+    return used.select("user_key", pair=pl.concat_str("cluster_id", "term", separator=JOIN)).unique()
 
 
 def name_by_keywords(nodes: pl.DataFrame, paths: pl.DataFrame, terms: pl.DataFrame) -> pl.DataFrame:

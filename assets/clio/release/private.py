@@ -1,7 +1,8 @@
 """A release with noisy counts: which clusters may be named, and how large they are, by differential privacy.
 
 Given fixed cluster labels, the counts of this release are differentially private for one user. The labels are not:
-they come from ordinary clustering. Parents are sums of noisy leaves, which costs nothing.
+they come from ordinary clustering. Parents are sums of noisy leaves, which costs nothing. Where a batch is counted by
+conversation, one conversation takes the place of one user throughout.
 Source: specs/privacy_reliability.md 1.3, rules 6 to 10.
 """
 
@@ -15,17 +16,18 @@ import polars as pl
 
 from assets.clio.release import Release, ReleaseTables, count_release
 from assets.clio.release.keywords import KeywordBudget, draw_terms, name_by_keywords
-from assets.clio.release.report import noisy_report
+from assets.clio.release.report import WITHHELD, noisy_report
 from assets.clio.release.tree import NOISY, paths_to_top
 from assets.clio.release.words import clean
+from dagster_project.errors import ObservatoryError
 from dagster_project.privacy.contributions import Bounds
-from dagster_project.privacy.ledger import Ledger, Spending
+from dagster_project.privacy.ledger import Allowance, Ledger, Spending
 from dagster_project.privacy.noise import noisy_counts, select_groups
 from dagster_project.privacy.thresholds import Thresholds, user_codes
 
 SELECTION = "choice of clusters and noisy users: discrete Laplace with threshold"
 COUNTS = "noisy conversations: discrete Laplace"
-KEYWORDS = "choice of terms for names: discrete Laplace with threshold"
+KEYWORDS = "choice of terms for names, as written: discrete Laplace with threshold"
 DEFAULT_CLUSTERS, DEFAULT_CONVERSATIONS = 3, 5
 # A row with a term tells of the term in the cluster, one without of the cluster itself.
 ANSWER = {"cluster_id": pl.String, "term": pl.String, "users": pl.Int64, "conversations": pl.Int64}
@@ -33,13 +35,14 @@ ANSWER = {"cluster_id": pl.String, "term": pl.String, "users": pl.Int64, "conver
 
 @dataclass(frozen=True)
 class Budget:
-    """What one release may spend, what all may, and the bounds on one user behind the noise."""
+    """What one release may spend, what all may, and the bounds on one unit (user or conversation) behind the noise."""
 
     epsilon: float
     delta: float
-    total: float
+    allowance: Allowance
     clusters: int
     conversations: int
+    unit: str
     terms: int | None = None
 
     @property
@@ -56,10 +59,10 @@ class Budget:
             part, delta, names = self.epsilon / 2, self.delta, ()
         else:
             part, delta = self.epsilon / 3, self.delta / 2
-            names = (Spending(KEYWORDS, part, delta, self.terms, 1),)
+            names = (Spending(KEYWORDS, part, delta, self.terms, 1, self.unit),)
         return (
-            Spending(SELECTION, part, delta, self.clusters, 1),
-            Spending(COUNTS, part, 0.0, self.clusters, self.conversations),
+            Spending(SELECTION, part, delta, self.clusters, 1, self.unit),
+            Spending(COUNTS, part, 0.0, self.clusters, self.conversations, self.unit),
             *names,
         )
 
@@ -74,31 +77,60 @@ def noisy_release(
     thresholds: Thresholds,
     makers: Mapping[str, str],
     words: pl.DataFrame | None = None,
+    or_empty: bool = False,
 ) -> Release:
     """Published tables with noisy counts; every table of exact counts is empty, and nobody is listed as counted.
 
     In: rows as `release.counting` bounds them, and the tree; `words` (conversation_id, request, task) where names are
-    paid for too. Raises ObservatoryError where the budget is spent.
+    paid for too. Raises ObservatoryError where the budget is spent, or delta too large for so many users; with
+    `or_empty`, nothing is charged then and `clusters` is empty too.
     """
     spoken = rows if words is None else rows.join(words, on="conversation_id", how="left")
-    answer = ledger.answer(
-        _fingerprint(spoken, budget, secret),
-        budget.spendings(),
-        budget.total,
-        lambda: _draw(spoken, budget, secret),
-    )
+    answer = _answer(spoken, budget, ledger, secret, or_empty)
     empty = count_release(rows.clear(), nodes.clear(), unclustered=0, thresholds=thresholds, makers=makers)
-    clusters = _tree_of(answer, nodes, thresholds, makers, budget.terms is not None).select(
-        empty.tables.clusters.columns
-    )
-    spent = {"epsilon": budget.epsilon, "delta": budget.delta, "budget_epsilon": budget.total}
+    noisy = pl.DataFrame(schema=ANSWER) if answer is None else answer
+    clusters = _tree_of(noisy, nodes, thresholds, makers, budget.terms is not None)
     tables = ReleaseTables(
-        clusters,
+        clusters.select(empty.tables.clusters.columns),
         empty.tables.cluster_cells,
         empty.tables.language_contrasts,
-        noisy_report(clusters, thresholds, budget.bounds, spent),
+        noisy_report(clusters, thresholds, budget.bounds, _spent(budget, withheld=answer is None)),
     )
     return Release(tables, empty.counted)
+
+
+def _answer(
+    rows: pl.DataFrame, budget: Budget, ledger: Ledger, secret: bytes, or_empty: bool
+) -> pl.DataFrame | None:
+    """`ANSWER` of the ledger; None where it is refused and `or_empty`."""
+    release, spendings = _fingerprint(rows, budget, secret), budget.spendings()
+    reason = _unprotected(rows, budget) or ledger.refusal(release, spendings, budget.allowance)
+    if reason is None:
+        return ledger.answer(release, spendings, budget.allowance, lambda: _draw(rows, budget, secret))
+    if or_empty:
+        return None
+    raise ObservatoryError(reason)
+
+
+def _unprotected(rows: pl.DataFrame, budget: Budget) -> str | None:
+    """What to say where delta is so large that a release might show one user outright; without their number."""
+    if budget.delta * rows.select(user_codes().n_unique()).item() < 1:
+        return None
+    return (
+        f"dp_delta {budget.delta:g} is 1 / users or more, so the guarantee could fail for one of them every time: "
+        "nothing new is published. Set it far under 1 / users in settings.json (1e-8 where it is left out)"
+    )
+
+
+def _spent(budget: Budget, *, withheld: bool) -> dict[str, float]:
+    """What the report says of the budget."""
+    return {
+        "epsilon": 0.0 if withheld else budget.epsilon,
+        "delta": 0.0 if withheld else budget.delta,
+        "budget_epsilon": budget.allowance.epsilon,
+        "budget_delta": budget.allowance.delta,
+        WITHHELD: float(withheld),
+    }
 
 
 def _fingerprint(rows: pl.DataFrame, budget: Budget, secret: bytes) -> str:

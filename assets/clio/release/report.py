@@ -30,7 +30,7 @@ WHY = {
     COMPLEMENT: "large enough, but shown it would give a smaller sibling away by subtraction",
     CLOSED: "it lies under a cluster that is not shown or not divided",
 }
-KEPT = "release_kept"
+KEPT, WITHHELD = "release_kept", "release_withheld"
 RELEASE = {
     "conversations": "Conversations in clusters; shares of clusters refer to them. Null: too few to publish.",
     "users": "Distinct users of these conversations, the privacy unit. All without a user id are one user.",
@@ -104,6 +104,8 @@ NOISY = {
     "epsilon": "Privacy budget that this release spends: its counts, given fixed cluster labels.",
     "delta": "Chance with which its guarantee may fail.",
     "budget_epsilon": "Budget of all noisy releases of this home together.",
+    "budget_delta": "Chance with which the guarantee of all of them together may fail.",
+    WITHHELD: "1 where no table holds counts: people were erased, and the budget has no release left to count the rest.",
 }
 
 
@@ -132,6 +134,11 @@ def release_was_kept(report: pl.DataFrame) -> bool:
     """Whether a privacy report says that its release is the one before once more."""
     stated = report.filter((pl.col("scope") == "release") & (pl.col("measure") == KEPT))
     return bool(stated["value"].eq(1.0).any())
+
+
+def release_is_withheld(report: pl.DataFrame) -> bool:
+    """Whether a privacy report says that its tables are empty because an erasure could not pay for new counts."""
+    return bool(report.filter(pl.col("measure") == WITHHELD)["value"].eq(1.0).any())
 
 
 def _rows(scope: str, texts: dict[str, str], figures: Figures) -> pl.DataFrame:
