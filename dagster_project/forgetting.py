@@ -28,8 +28,8 @@ from dagster_project.files import sha256_file
 from dagster_project.home import Batch, Home
 from dagster_project.plan import expected_fingerprints
 from dagster_project.privacy.identity import canonical_id, load_or_create_secret
-from dagster_project.privacy.text_windows import drop_index
 from dagster_project.privacy.tombstones import Mason, Tombstones
+from dagster_project.text_windows import drop_index
 from schemas.catalogue import PRIVACY_REPORT
 
 

@@ -24,7 +24,7 @@ def find_leaks(home: Home, sinks: Sequence[Path], *, strict: Sequence[Path] | No
     Anything shaped like an identifier counts in `strict` sinks (default: all of them). {} means that none was found.
     """
     from dagster_project.privacy import leaks
-    from dagster_project.privacy.text_windows import shared_strings
+    from dagster_project.text_windows import shared_strings
 
     files = [path for path in sinks if path.exists()]
     strings = {str(path): leaks.published_strings(path) for path in files}

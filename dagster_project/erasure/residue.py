@@ -11,7 +11,7 @@ from dagster_project.erasure.survey import catalogued, personal_tables
 from dagster_project.files import write_private
 from dagster_project.home import Home
 from dagster_project.lake import WHOLE
-from dagster_project.privacy.text_windows import drop_strays
+from dagster_project.text_windows import drop_strays
 from schemas.catalogue import CONVERSATIONS, Table
 
 

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dagster_project import text_windows
 from dagster_project.home import Home
 from dagster_project.lake import WHOLE
 from dagster_project.leak_gate import find_leaks
-from dagster_project.privacy import text_windows
 from dagster_project.privacy.leaks import scan_verbatim
-from dagster_project.privacy.text_windows import (
+from dagster_project.privacy.verbatim import text_slices
+from dagster_project.text_windows import (
     TABLE,
     ZONE,
     drop_index,
@@ -23,7 +24,6 @@ from dagster_project.privacy.text_windows import (
     shared_strings,
     window_hashes,
 )
-from dagster_project.privacy.verbatim import text_slices
 from schemas.catalogue import CONVERSATIONS
 
 MESSAGES = {"messages": pl.List(pl.Struct({"role": pl.String, "content": pl.String}))}
