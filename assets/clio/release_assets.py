@@ -140,6 +140,7 @@ def _result(released: Release, rows_in: int, kept: bool) -> Result:
     tables = released.tables
     shown = ["name", "users", "conversations", "share"]
     top = tables.clusters.filter(pl.col("parent_id").is_null()).sort("conversations", descending=True)
+    top = top.with_columns(pl.col("share").round(3))
     return Result(
         {**tables.frames(), COUNTED_CONVERSATIONS.name: released.counted},
         rows_in=rows_in,
