@@ -48,7 +48,7 @@ QUARANTINED_SHARE = GateSpec(
 
 @table_step(
     outputs=[QUARANTINE, CONVERSATIONS],
-    version="2",
+    version="3",
     group="conversations",
     settings=("max_conversation_characters",),
     gates=[QUARANTINED_SHARE],
