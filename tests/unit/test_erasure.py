@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from assets.conversations.batch import BatchReading, read_batch
+from assets.conversations.batch import BatchReading, no_versions, read_batch
 from dagster_project import definitions, forgetting, running
 from dagster_project.doctor import _home
 from dagster_project.erasure import rewriting
@@ -49,10 +49,9 @@ def commit(home: Home, file: Path, format_name: str, unit: str = "user") -> Batc
     """Add a file and commit what is read of it as the step does."""
     assert definitions.defs
     ((batch, _),) = running.add_files(home, [file], format_name=format_name, privacy_unit=unit, mapping={})
-    known = pl.DataFrame(schema={"conversation_id": pl.String, "content_hash": pl.String})
     tombstones = read_record(home).tombstones
     reading = read_batch(
-        home.lake, batch, file, home.secret, known, home.settings(), lambda done: None, tombstones
+        home.lake, batch, file, home.secret, no_versions(), home.settings(), lambda done: None, tombstones
     )
     expected = expected_fingerprints(list(SPECS.values()), home.settings(), home.batches())
     fingerprint = expected[CONVERSATIONS.name, batch.key]
