@@ -29,13 +29,18 @@ LETTER = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]"
 
 @dataclass(frozen=True)
 class BurstRules:
-    """What counts as a burst; `concentration`: share of all its near-duplicates that falls into the window."""
+    """What counts as a burst: enough users and conversations in one window, and `lift` times what is usual.
+
+    `quiet`: windows without the request that are taken to lie before the data begin, so that the median window of a
+    request that fills data of no more windows than that is an empty one.
+    """
 
     min_users: int
     min_conversations: int
     window: timedelta = timedelta(hours=24)
     similarity: float = 0.7
-    concentration: float = 0.5
+    lift: float = 4.0
+    quiet: int = 4
 
 
 def find_bursts(requests: pl.DataFrame, rules: BurstRules) -> pl.DataFrame:
@@ -53,7 +58,8 @@ def find_bursts(requests: pl.DataFrame, rules: BurstRules) -> pl.DataFrame:
     grouped = known.select(
         "conversation_id", "user_key", "started_at", group=pl.Series(group), similarity=pl.Series(likeness)
     )
-    return _bursts(grouped, rules)
+    observed: timedelta = known.select(pl.col("started_at").max() - pl.col("started_at").min()).item()
+    return _bursts(grouped, int(observed / rules.window) + 1, rules)
 
 
 def words(column: str) -> pl.Expr:
@@ -117,24 +123,33 @@ def _groups(signatures: Array, similarity: float) -> tuple[Array, Array]:
     return group, likeness.astype(np.float32)
 
 
-def _bursts(grouped: pl.DataFrame, rules: BurstRules) -> pl.DataFrame:
-    """The fullest window of each group, where it holds enough users and most of the group."""
+def _bursts(grouped: pl.DataFrame, windows: int, rules: BurstRules) -> pl.DataFrame:
+    """Runs of each group in which it is asked by enough users and far more often than usual.
+
+    `windows`: how many windows long the data are. A run is made of all windows, one starting at each request, that
+    hold enough users and `lift` times the group's median window; windows that share a request are of one run. It is a
+    burst where its rate is also `lift` times that outside of all runs of the group.
+    """
     sized = grouped.with_columns(total=pl.len().over("group"))
     large = sized.filter(pl.col("total") >= rules.min_conversations).sort("group", "started_at")
     if large.is_empty():
         return empty(Burst)
-    inside = large.filter(_in_fullest_window(large, rules.window)).with_columns(
-        conversations=pl.len().over("group"), users=pl.col("user_key").drop_nulls().n_unique().over("group")
+    usual = large.select("group").join(
+        _median_windows(large, windows, rules), on="group", how="left", maintain_order="left"
     )
-    found = inside.filter(
-        (pl.col("conversations") >= rules.min_conversations)
-        & (pl.col("users") >= rules.min_users)
-        & (pl.col("conversations") >= rules.concentration * pl.col("total"))
+    needed = np.maximum(rules.min_conversations, rules.lift * usual["median"].fill_null(0).to_numpy())
+    ends = _window_ends(large, rules.window)
+    held = ends - np.arange(ends.size)
+    run = _runs(ends, (held >= needed) & (_distinct_users(large, ends) >= rules.min_users))
+    inside = large.with_columns(run=pl.Series(run)).filter(pl.col("run").is_not_null())
+    found = inside.filter(_is_lifted(windows, rules)).with_columns(
+        conversations=pl.len().over("run"),
+        users=pl.col("user_key").drop_nulls().n_unique().over("run"),
+        first_at=pl.col("started_at").min().over("run"),
+        last_at=pl.col("started_at").max().over("run"),
     )
-    first = pl.col("started_at").min().over("group")
-    table = found.with_columns(first_at=first, last_at=pl.col("started_at").max().over("group"))
-    return table.sort("first_at", "group", "started_at").select(
-        pl.col("group").rle_id().cast(pl.UInt32).alias("burst"),
+    return found.sort("first_at", "run", "started_at").select(
+        pl.col("run").rle_id().cast(pl.UInt32).alias("burst"),
         "conversation_id",
         "user_key",
         "first_at",
@@ -144,14 +159,74 @@ def _bursts(grouped: pl.DataFrame, rules: BurstRules) -> pl.DataFrame:
     )
 
 
-def _in_fullest_window(large: pl.DataFrame, window: timedelta) -> pl.Series:
-    """Whether each row lies in the window of its group that holds most. Sorted by group and time."""
+def _median_windows(large: pl.DataFrame, windows: int, rules: BurstRules) -> pl.DataFrame:
+    """Conversations in the median window of each group, windows side by side and empty ones included: group, median.
+
+    Groups of which the median window is empty are left out.
+    """
+    window = (
+        pl.col("started_at").dt.timestamp("us") // int(rules.window.total_seconds() * MICROSECONDS)
+    ).alias("window")
+    counts = large.group_by("group", window).agg(n=pl.len()).sort("group", "n")
+    middle = (windows + rules.quiet - 1) // 2
+    empty_ones = windows + rules.quiet - pl.len().over("group").cast(pl.Int64)
+    place = pl.int_range(pl.len()).over("group")
+    return counts.filter(place + empty_ones == middle).select("group", median="n")
+
+
+def _window_ends(large: pl.DataFrame, window: timedelta) -> Array:
+    """First row behind the window that starts at each row. Sorted by group and time."""
     seconds = large["started_at"].dt.timestamp("us").to_numpy() / MICROSECONDS
     group = large["group"].rle_id().to_numpy().astype(np.int64)
     span = seconds.max() - seconds.min() + window.total_seconds() + 1
     place = group * span + (seconds - seconds.min())
-    held = np.searchsorted(place, place + window.total_seconds(), side="right") - np.arange(place.size)
-    best = pl.DataFrame({"group": group, "held": held, "start": place}).with_columns(
-        begin=pl.col("start").sort_by("held", descending=True, maintain_order=True).first().over("group")
-    )["begin"].to_numpy()  # fmt: skip
-    return pl.Series((place >= best) & (place <= best + window.total_seconds()))
+    return np.searchsorted(place, place + window.total_seconds(), side="right")
+
+
+def _distinct_users(large: pl.DataFrame, ends: Array) -> Array:
+    """Distinct known users of the window that starts at each row.
+
+    These are its rows with a user, less those whose user's row before lies in the window too. A pair of such rows is in the
+    window where its later row is before the end and its earlier one is not before the start; pairs around a window are
+    those of a range of windows, since ends never fall.
+    """
+    size = ends.size
+    row = large.select("group", "user_key", row=pl.int_range(pl.len())).filter(
+        pl.col("user_key").is_not_null()
+    )
+    pair = row.with_columns(before=pl.col("row").shift(1).over("group", "user_key")).drop_nulls("before")
+    later, earlier = pair["row"].to_numpy(), pair["before"].to_numpy()
+    around = _covered(earlier + 1, np.searchsorted(ends, later, side="right"), size)
+    inside = _before(later, size)[ends] - _before(earlier, size)[:size] + around
+    named = _before(row["row"].to_numpy(), size)
+    return named[ends] - named[:size] - inside
+
+
+def _before(rows: Array, size: int) -> Array:
+    """How many of `rows` lie before each of 0 ... size. (size + 1,)"""
+    return np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=size))])
+
+
+def _covered(starts: Array, ends: Array, size: int) -> Array:
+    """How many of the ranges hold each of 0 ... size - 1; ranges that end before they start hold none."""
+    real = ends > starts
+    begun = np.bincount(starts[real], minlength=size + 1) - np.bincount(ends[real], minlength=size + 1)
+    return np.cumsum(begun)[:size]
+
+
+def _runs(ends: Array, full: Array) -> pl.Series:
+    """Number of the run of windows that each row lies in; null outside of all windows that are `full`."""
+    size, starts = ends.size, np.flatnonzero(full)
+    inside = _covered(starts, ends[starts], size) > 0
+    joined = _covered(starts + 1, ends[starts], size) > 0
+    return pl.Series(np.cumsum(~joined)).set(pl.Series(~inside), None)
+
+
+def _is_lifted(windows: int, rules: BurstRules) -> pl.Expr:
+    """Whether a run's rate is far above that outside of all runs of its group, both by window."""
+    last, first = (pl.col("started_at").max().over("run"), pl.col("started_at").min().over("run"))
+    length = pl.max_horizontal((last - first) / rules.window, 1.0)
+    share = length / pl.len().over("run")
+    outside = pl.max_horizontal(windows - share.sum().over("group"), 1.0)
+    usual = (pl.col("total") - pl.len().over("group")) / outside
+    return pl.len().over("run") / length >= rules.lift * usual

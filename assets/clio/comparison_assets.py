@@ -30,12 +30,12 @@ EARLIER = (CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, PRIVACY_REPORT)
 @table_step(
     outputs=[BURSTS],
     inputs=[CURRENT_CONVERSATIONS, FACETS],
-    version="1",
+    version="2",
     group="clio",
     settings=("min_users", "min_conversations"),
 )
 def bursts(step: Step, current_conversations: pl.LazyFrame, facets: pl.LazyFrame) -> Result:
-    """Finds near-identical requests by many users within a day, which may be one campaign and not many people."""
+    """Finds near-identical requests by many users within a day or over some, which may be one campaign and not many people."""
     from assets.clio.bursts import BurstRules, find_bursts
 
     read = facets.select(*KEY, "user_key", "started_at", "request")
@@ -53,7 +53,7 @@ def bursts(step: Step, current_conversations: pl.LazyFrame, facets: pl.LazyFrame
         COUNTED_CONVERSATIONS,
         *EARLIER,
     ],
-    version="1",
+    version="2",
     group="release",
     settings=("min_users", "min_conversations", "max_user_share", "unsafe_below_floor", "dp_epsilon"),
     gates=release_gates(CLUSTER_TRENDS, EARLIER),

@@ -48,7 +48,7 @@ QUARANTINED_SHARE = GateSpec(
 
 @table_step(
     outputs=[QUARANTINE, CONVERSATIONS],
-    version="2",
+    version="3",
     group="conversations",
     settings=("max_conversation_characters",),
     gates=[QUARANTINED_SHARE],
@@ -102,21 +102,24 @@ def _unchanged_file(batch: Batch) -> Path:
 
 
 def _known(step: Step, batch: Batch) -> pl.DataFrame:
-    """Ids and content hashes of earlier batches, so that a longer export of the same log adds only what is new.
+    """Versions in earlier batches, so that a longer export of the same log adds only what is new (`drop_known`).
 
-    Reading earlier partitions of the same table is not a dependency that the graph can carry; the result does not
-    depend on it either, since `current_conversations` resolves whatever is left.
+    Reading earlier partitions of the same table is not a dependency that the graph can carry. Which content counts in
+    `current_conversations` does not depend on it: a row is dropped only where the latest version before it says the
+    same and is as late. An earlier batch that has not been read yet could hold a version in between, so only batches
+    after it are known.
     """
-    earlier = [
-        step.lake.scan(CONVERSATIONS.zone, CONVERSATIONS.name, other.key).select(
-            "conversation_id", "content_hash"
-        )
-        for other in step.home.batches()
-        if other.ordinal < batch.ordinal
-        and step.lake.manifest(CONVERSATIONS.zone, CONVERSATIONS.name, other.key)
-    ]
-    if not earlier:
-        return pl.DataFrame(schema={"conversation_id": pl.String, "content_hash": pl.String})
+    from assets.conversations.batch import IDENTITY, no_versions
+
+    earlier = [no_versions().lazy()]
+    for other in sorted(step.home.batches(), key=lambda other: other.ordinal):
+        if other.ordinal >= batch.ordinal:
+            break
+        if step.lake.manifest(CONVERSATIONS.zone, CONVERSATIONS.name, other.key) is None:
+            del earlier[1:]
+            continue
+        versions = step.lake.scan(CONVERSATIONS.zone, CONVERSATIONS.name, other.key)
+        earlier.append(versions.select(*IDENTITY, position=pl.lit(other.ordinal, pl.Int64)))
     return pl.concat(earlier).collect()
 
 

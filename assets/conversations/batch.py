@@ -23,6 +23,14 @@ from schemas.catalogue import CONVERSATIONS
 IDENTITY = ("conversation_id", "content_hash", "updated_at", "started_at")
 
 
+def no_versions() -> pl.DataFrame:
+    """The versions that are known where no batch has been read."""
+    when = pl.Datetime("us", "UTC")
+    return pl.DataFrame(
+        schema=dict(zip(IDENTITY, (pl.String, pl.String, when, when), strict=True)) | {"position": pl.Int64}
+    )
+
+
 @dataclass(frozen=True)
 class BatchReading:
     """The tables of one batch: conversations staged in the lake, quarantine as a frame, and what was counted."""
@@ -70,8 +78,7 @@ def read_batch(
 ) -> BatchReading:
     """Read a file into the lake's staging area.
 
-    `known` holds conversation_id and content_hash of earlier batches; rows that repeat them are dropped and counted,
-    and so are conversations that meet one of the `tombstones` (`rows_forgotten`; they are among rows_ok).
+    `known` is what `drop_known` compares with, of earlier batches; rows that repeat it are dropped and counted, and so are conversations that meet one of the `tombstones` (`rows_forgotten`; they are among rows_ok).
     Raises ObservatoryError when the rows of the file do not add up.
     """
     key = load_or_create_secret(secret)

@@ -147,7 +147,7 @@ class ChunkBuilder:
         if too_long:
             roles, contents = shorten(roles, contents, self.max_characters)
             characters = sum(map(len, contents))
-        columns.ids.append(_without_nul(parsed.conversation_id))
+        columns.ids.append(self._id_of(parsed))
         columns.users.append(_without_nul(parsed.user))
         columns.started.append(parsed.started)
         columns.updated.append(parsed.updated)
@@ -161,6 +161,14 @@ class ChunkBuilder:
         columns.contents += contents
         columns.characters += characters + len(parsed.metadata or "")
         columns.rows_ok += parsed.rows
+
+    def _id_of(self, parsed: Parsed) -> str | None:
+        """The file's own id, made one user's where several share it: by a pseudonym, since the id is kept."""
+        identity = _without_nul(parsed.conversation_id)
+        if identity is None or not parsed.shared:
+            return identity
+        own = self.pseudonymise(":".join(("session", identity, parsed.user or "")))
+        return f"{identity}:{own}"
 
     def _clean(self, roles: list[str], contents: list[str]) -> tuple[list[str], list[str], str]:
         """Roles and contents without NUL characters, and the hash of them. Raises UnreadableError."""

@@ -42,18 +42,22 @@ def resolve_duplicates(ids: pl.DataFrame) -> Resolved:
 
 
 def drop_known(ids: pl.DataFrame, known: pl.DataFrame) -> Resolved:
-    """Keep the rows whose id and content no earlier batch holds; the others count as identical.
+    """Keep the rows that could become the latest version of their id; the others count as identical.
 
-    In: both frames with conversation_id and content_hash; `known` may repeat pairs.
+    In: both frames with conversation_id, content_hash, updated_at, started_at; `known` also with the position (ordinal)
+    of its batch. A row is dropped where the latest version that is known, by the order of `resolve_duplicates`, has its
+    content and is as late: an older version with its content does not tell that it is the older one again.
     """
-    pair = ["conversation_id", "content_hash"]
-    marked = ids.select(pair).join(
-        known.select(pair).unique().with_columns(_known=pl.lit(True)),
-        on=pair,
-        how="left",
-        maintain_order="left",
+    time = pl.coalesce("updated_at", "started_at").alias("time")
+    latest = known.filter(resolve_duplicates(known).keep).select(
+        "conversation_id", time, known_hash="content_hash"
     )
-    keep = marked["_known"].is_null().alias("keep")
+    marked = ids.select("conversation_id", "content_hash", time).join(
+        latest, on="conversation_id", how="left", maintain_order="left", suffix="_known"
+    )
+    later = pl.col("time").is_not_null() & (pl.col("time") > pl.col("time_known")).fill_null(True)
+    repeats = (pl.col("content_hash") == pl.col("known_hash")).fill_null(False)
+    keep = marked.select(keep=~(repeats & ~later))["keep"]
     return Resolved(keep, int((~keep).sum()), 0)
 
 

@@ -45,10 +45,11 @@ class Probe:
 def probe(path: Path, format_name: str, mapping: Mapping[str, str] | None = None) -> Probe:
     """Look at a file's first rows only.
 
-    Raises ObservatoryError on an unknown format or mapped field, or where none of the rows has a mapped
-    column.
+    Raises ObservatoryError on an unknown format or mapped field, where the format takes a field from no column, or
+    where none of the rows has a mapped column.
     """
     loader, fields = get_loader(format_name), Fields(mapping, read_account(path))
+    _require_mappable(loader, fields)
     columns = loader.columns(fields)
     every = chain.from_iterable(
         read_rows(source, choose_container(source, loader), columns=columns) for source in sources(path)
@@ -64,6 +65,16 @@ def probe(path: Path, format_name: str, mapping: Mapping[str, str] | None = None
         len(read),
         sum(1 if isinstance(outcome, Fault) else outcome.rows for outcome in outcomes),
     )
+
+
+def _require_mappable(loader: Loader, fields: Fields) -> None:
+    ignored = sorted(fields.mapping.keys() - loader.mappable)
+    if ignored:
+        raise ObservatoryError(
+            f"--map {' '.join(f'{field}={fields.mapping[field]}' for field in ignored)}: the format {loader.name} says "
+            f"by itself where this is; it takes {', '.join(sorted(loader.mappable))} from columns, and "
+            "--format mapping takes all"
+        )
 
 
 def _require_columns(path: Path, fields: Fields, records: list[dict]) -> None:

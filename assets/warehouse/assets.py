@@ -116,7 +116,7 @@ WAREHOUSE_GATES = (
 @table_step(
     outputs=[PUBLISHED_TABLES],
     inputs=[*RELEASED, RUN_LOG],
-    version="1",
+    version="2",
     group="warehouse",
     gates=WAREHOUSE_GATES,
     kinds=("duckdb", "sql"),

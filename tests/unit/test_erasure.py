@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from assets.conversations.batch import BatchReading, read_batch
+from assets.conversations.batch import BatchReading, no_versions, read_batch
 from dagster_project import definitions, forgetting, running
 from dagster_project.doctor import _home
 from dagster_project.erasure import rewriting
@@ -22,6 +22,8 @@ from dagster_project.plan import expected_fingerprints
 from dagster_project.privacy.tombstones import Tombstones
 from dagster_project.steps import SPECS
 from schemas.catalogue import CONVERSATIONS, EMBEDDINGS
+from tests.export_support import observation
+from tests.reading_support import write_rows
 
 Row = tuple[str | None, str | None, str]
 
@@ -33,19 +35,23 @@ def no_release(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def read(home: Home, file: Path, rows: Sequence[Row], unit: str = "user") -> BatchReading:
-    """Add a file of (conversation id, user, text) and commit what is read of it as the step does."""
-    assert definitions.defs
+    """Add a file of (conversation id, user, text) and commit what is read of it."""
     lines = []
     for number, (identity, user, text) in enumerate(rows):
         entry = {"id": identity, "user": user, "created_at": f"2026-03-{number + 1:02d}T10:00:00Z"}
         entry = {name: value for name, value in entry.items() if value is not None}
         lines.append(json.dumps({**entry, "messages": [{"role": "user", "content": text}]}))
     file.write_text("\n".join(lines))
-    ((batch, _),) = running.add_files(home, [file], format_name="openai", privacy_unit=unit, mapping={})
-    known = pl.DataFrame(schema={"conversation_id": pl.String, "content_hash": pl.String})
+    return commit(home, file, "openai", unit)
+
+
+def commit(home: Home, file: Path, format_name: str, unit: str = "user") -> BatchReading:
+    """Add a file and commit what is read of it as the step does."""
+    assert definitions.defs
+    ((batch, _),) = running.add_files(home, [file], format_name=format_name, privacy_unit=unit, mapping={})
     tombstones = read_record(home).tombstones
     reading = read_batch(
-        home.lake, batch, file, home.secret, known, home.settings(), lambda done: None, tombstones
+        home.lake, batch, file, home.secret, no_versions(), home.settings(), lambda done: None, tombstones
     )
     expected = expected_fingerprints(list(SPECS.values()), home.settings(), home.batches())
     fingerprint = expected[CONVERSATIONS.name, batch.key]
@@ -77,6 +83,19 @@ def test_a_conversation_that_moved_goes_with_its_user_and_stays_with_the_other(
     outcome = forgetting.forget(opened, ["Ann "])
     assert outcome.conversations == 2
     assert (held(opened, 0), held(opened, 1)) == (["c2"], ["c1"])
+
+
+def test_who_speaks_second_in_a_shared_session_is_known_and_goes(home: Path, tmp_path: Path) -> None:
+    opened = Home(home)
+    rows = [
+        observation(f"t{n}", n, f"words of {user}", "ok", user_id=user, session_id="default")
+        for n, user in enumerate(["ann", "bob"])
+    ]
+    commit(opened, write_rows(tmp_path / "a.jsonl", *rows), "langfuse")
+    outcome = forgetting.forget(opened, ["Bob"])
+    assert (outcome.unknown, outcome.conversations, held(opened, 0)) == (0, 1, ["default"])
+    again = commit(opened, write_rows(tmp_path / "b.jsonl", *rows), "langfuse")
+    assert again.counts["rows_forgotten"] == 1
 
 
 def test_a_version_without_a_user_goes_with_the_user_of_the_other(home: Path, tmp_path: Path) -> None:

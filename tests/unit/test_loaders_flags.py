@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from assets.conversations.loaders.base import any_flagged, as_flag
-from tests.reading_support import ingest
+from tests.export_support import openinference, span
+from tests.reading_support import ingest, write_rows
 
 TURNS = [{"content": "hi", "role": "user"}, {"content": "hello", "role": "assistant"}]
 WHEN = datetime(2024, 5, 1, tzinfo=UTC)
@@ -65,6 +66,23 @@ def test_any_table_can_name_its_column(tmp_path: Path) -> None:
     conversations, quarantine, _ = ingest(path, "mapping", mapping={"text": "q", "flag": "m.hit"})
     assert conversations["flagged"].to_list() == [True, False, True, False, None, None, None, True]
     assert quarantine.is_empty()
+
+
+FLAGS = [((True, False), True), ((False, None), False), ((None, None), None), ((None, True), True)]
+
+
+@pytest.mark.parametrize(("said", "flag"), FLAGS)
+def test_a_trace_is_flagged_where_any_of_its_spans_is(
+    tmp_path: Path, said: tuple[bool | None, ...], flag: bool | None
+) -> None:
+    turns = (("user", "how do bees see"), ("assistant", "In ultraviolet."))
+    guarded = [
+        {"openinference.span.kind": "GUARDRAIL", "guard.hit": said[0]},
+        openinference(*turns, **{"guard.hit": said[1]}),
+    ]
+    spans = [span("t", second, attributes) for second, attributes in enumerate(guarded)]
+    path = write_rows(tmp_path / "s.jsonl", *spans)
+    assert ingest(path, "openinference", mapping={"flag": "guard.hit"})[0]["flagged"].to_list() == [flag]
 
 
 @pytest.mark.parametrize(

@@ -68,10 +68,26 @@ def test_each_id_stays_once_and_all_rows_are_counted(rows: list) -> None:
 
 def test_what_an_earlier_batch_holds_is_dropped() -> None:
     frame = ids(("a", "x", 1, 1), ("a", "y", 1, 1), ("b", "x", 1, 1))
-    known = pl.DataFrame({"conversation_id": ["a", "a", "c"], "content_hash": ["x", "x", "x"]})
+    known = ids(("a", "x", 1, 1), ("a", "x", None, 1), ("c", "x", 1, 1))
     found = drop_known(frame, known)
     assert (found.keep.to_list(), found.dropped_identical) == ([False, True, True], 1)
     assert drop_known(frame, known.clear()).keep.all()
+
+
+@pytest.mark.parametrize(
+    ("known", "row", "kept"),
+    [
+        ([("a", "x", None, 1), ("a", "y", None, 1)], ("a", "x", None, 1), True),
+        ([("a", "x", None, None), ("a", "y", None, None)], ("a", "x", None, None), True),
+        ([("a", "y", None, 1), ("a", "x", None, 1)], ("a", "x", None, 1), False),
+        ([("a", "x", 3, 1), ("a", "y", 2, 1)], ("a", "x", 3, 1), False),
+        ([("a", "x", 1, 1)], ("a", "x", 3, 1), True),
+        ([("a", "x", None, None)], ("a", "x", None, 1), True),
+        ([("a", "x", 1, 1)], ("a", "x", None, None), False),
+    ],
+)
+def test_only_the_latest_known_version_makes_a_row_a_repetition(known: list, row: tuple, kept: bool) -> None:
+    assert drop_known(ids(row), ids(*known)).keep.to_list() == [kept]
 
 
 @given(st.lists(st.lists(st.integers(0, 6), max_size=9), max_size=9))
@@ -90,7 +106,8 @@ def test_rows_without_ids_keep_their_derived_ids_in_a_longer_export(tmp_path: Pa
     longer = ingest(write_rows(tmp_path / "b.jsonl", *rows), "openai", chunk_rows=9)[0]
     assert longer["conversation_id"].n_unique() == 40
     assert longer["conversation_id"][:20].to_list() == short["conversation_id"].to_list()
-    assert drop_known(longer, short).keep.arg_true().to_list() == list(range(20, 40))
+    known = short.with_columns(position=pl.lit(1))
+    assert drop_known(longer, known).keep.arg_true().to_list() == list(range(20, 40))
 
 
 def test_derived_ids_tell_users_times_and_contents_apart(tmp_path: Path) -> None:

@@ -137,7 +137,64 @@ def test_the_bulletin_names_the_planted_things_most_important_first(
     )
     events = set(told.select("event", "cluster_id").iter_rows())
     assert len({kind for kind, _ in events}) == 3 and events <= found
-    assert bulletin["headline"].str.contains("%|^new$|^back$|^quiet since 2").all()
+    shown = r"%|^new$|^back$|^quiet since 2|^flagged more|^of more concern|^\d+ bursts$"
+    assert bulletin["headline"].str.contains(shown).all()
+    named = bulletin.filter(pl.col("kind") != "bursts")
+    assert named["cluster_id"].null_count() == 0
+
+
+STANDING = ("concerning", "over_trigger", "under_trigger")
+NEWEST_WEEK = pl.col("week") == pl.col("week").max()
+
+
+def bulletin_of(**changed: pl.DataFrame) -> pl.DataFrame:
+    with connect(FRAMES | changed) as connection:
+        return ask(connection, "SELECT * FROM bulletin")
+
+
+def test_what_stands_for_long_is_told_with_its_weeks_and_only_while_the_cluster_is_in_use() -> None:
+    weeks = FRAMES["cluster_weeks"]
+    standing = bulletin_of().filter(pl.col("kind").is_in(STANDING))
+    assert set(standing["kind"]) >= {"concerning", "over_trigger"}
+    first, newest = weeks["week"].min(), weeks["week"].max()
+    assert standing["why"].str.contains(f"from the week of {first} to that of {newest}").all()
+    assert standing["why"].str.contains(r"^\d+ conversations in the week of 2024-01-\d\d; of all").all()
+    gone = weeks.filter(
+        (pl.col("cluster_id") != "m0-b0") | (pl.col("week") < pl.lit(newest).dt.offset_by("-1w"))
+    )
+    left = bulletin_of(cluster_weeks=gone).filter(pl.col("kind").is_in(STANDING))
+    assert left.rows() == standing.filter(pl.col("cluster_id") != "m0-b0").rows() != standing.rows()
+    undated = bulletin_of(cluster_weeks=weeks.clear()).filter(pl.col("kind").is_in(STANDING))
+    assert set(undated["cluster_id"]) >= set(standing["cluster_id"])
+    assert undated["why"].str.starts_with("of all conversations, of no known week,").all()
+
+
+def test_busier_weeks_make_what_stands_for_long_more_important() -> None:
+    weeks = FRAMES["cluster_weeks"]
+    busier = weeks.with_columns(
+        conversations=pl.when(NEWEST_WEEK).then(pl.col("conversations") * 10).otherwise("conversations")
+    )
+    one, two = (
+        frame.filter(pl.col("kind") == "concerning", pl.col("cluster_id") == "m0-b0")["importance"].item()
+        for frame in (bulletin_of(), bulletin_of(cluster_weeks=busier))
+    )
+    assert two > one
+
+
+@pytest.mark.parametrize(("bursts", "told"), [(3.0, ["3 bursts"]), (0.0, []), (None, [])])
+def test_bursts_are_told_by_their_number_alone(bursts: float | None, told: list[str]) -> None:
+    figures = {"bursts": bursts, "conversations": bursts and 120.0, "users": bursts and 80.0}
+    report = FRAMES["comparison_report"].with_columns(
+        value=pl.when(pl.col("scope") == "bursts")
+        .then(pl.col("measure").replace_strict(figures, default=None, return_dtype=pl.Float64))
+        .otherwise("value")
+    )
+    rows = bulletin_of(comparison_report=report).filter(pl.col("kind") == "bursts")
+    assert rows["headline"].to_list() == told
+    if told:
+        row = rows.row(0, named=True)
+        assert (row["cluster_id"], row["users"], row["conversations"]) == (None, 80, 120)
+        assert "120 by 80 users" in row["why"] and "to that of 2024-" in row["why"]
 
 
 def test_weeks_and_concern_are_shares_of_what_is_shown(warehouse: duckdb.DuckDBPyConnection) -> None:

@@ -95,7 +95,7 @@ def _bursts(bursts: pl.DataFrame, thresholds: Thresholds) -> list[Row]:
             "bursts",
             "bursts",
             number,
-            "Near-identical requests by many users within a day, counted as groups.",
+            "Near-identical requests by many users on a day or several, far more than usual, counted as runs.",
         ),
         ("bursts", "conversations", told["conversations"], "Conversations in bursts. Null: too few to tell."),
         ("bursts", "users", told["users"], "Distinct users in bursts. Null: too few to tell."),

@@ -57,6 +57,7 @@ class WildChatLoader(RecordLoader):
             "user": first.get("hashed_ip") or record.get("hashed_ip"),
             "time": first.get("timestamp") or ended,
             "updated": ended,
+            "metadata": {"language": record.get("language")},
             "flag": _flag(record),
         }
         found = {field: fields.unless_mapped(record, field, value) for field, value in usual.items()}
@@ -70,7 +71,7 @@ class WildChatLoader(RecordLoader):
             found["time"],
             found["updated"],
             fields.text(record, "model"),
-            as_metadata({"language": record.get("language")}),
+            as_metadata(found["metadata"]),
             flagged=as_flag(found["flag"]),
         )
 
@@ -100,7 +101,9 @@ class LmsysLoader(RecordLoader):
         roles, contents = read_messages(record.get("conversation"))
         require_user(roles)
         found: dict[str, Any] = fields.envelope(record) | {
-            "metadata": as_metadata({"language": record.get("language")}),
+            "metadata": as_metadata(
+                fields.unless_mapped(record, "metadata", {"language": record.get("language")})
+            ),
             "flagged": as_flag(fields.unless_mapped(record, "flag", _flag(record))),
         }
         return Parsed(byte_offset, line, roles, contents, **found)

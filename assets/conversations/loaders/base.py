@@ -12,6 +12,8 @@ from assets.conversations.reading import Fault, Row, UnreadableError
 from dagster_project.errors import ObservatoryError
 
 MAPPABLE = ("id", "user", "time", "updated", "model", "messages", "text", "response", "metadata", "flag")
+AROUND = frozenset({"id", "user", "time", "updated", "model", "metadata", "flag"})
+"""The fields around a conversation, which any format can take from a mapped column."""
 USUAL_NAMES: dict[str, tuple[str, ...]] = {
     "id": ("id", "conversation_id"),
     "user": ("user", "user_id"),
@@ -43,6 +45,8 @@ class Parsed(NamedTuple):
     metadata: str | None = None
     rows: int = 1
     flagged: bool | None = None
+    shared: bool = False
+    """Whether the id is of a session that others share, so that only the user makes it one conversation's."""
 
 
 class Skipped(NamedTuple):
@@ -148,6 +152,11 @@ def as_flag(value: object) -> bool | None:
     return WORDS.get(str(value).strip().lower().removesuffix(".0"))
 
 
+def either_flag(one: bool | None, other: bool | None) -> bool | None:
+    """Whether either says yes; None where neither says anything."""
+    return other if one is None else one or bool(other)
+
+
 def any_flagged(judgements: object) -> bool | None:
     """Whether any of a conversation's moderation results says `flagged`; None where none says anything."""
     results = judgements if isinstance(judgements, list) else []
@@ -185,6 +194,8 @@ class Loader(Protocol):
     """How to read text that is not JSON; None where the format has no such form."""
     sampled_rows: int
     """How many rows a look at a file takes: formats that join rows need more of them."""
+    mappable: frozenset[str]
+    """Fields that a mapped column can give; a mapping of any other is refused."""
 
     def columns(self, fields: Fields) -> frozenset[str] | None:
         """Top-level columns that are read, so that Parquet decodes no others; None means all."""
@@ -210,6 +221,7 @@ class RecordLoader:
     description: ClassVar[str]
     plain: Plain = None
     sampled_rows: int = SAMPLED_ROWS
+    mappable: frozenset[str] = AROUND
     content_columns: ClassVar[frozenset[str] | None] = None
 
     def columns(self, fields: Fields) -> frozenset[str] | None:

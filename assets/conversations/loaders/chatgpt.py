@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from assets.conversations.loaders.base import Fields, Parsed, RecordLoader, as_metadata, as_name, as_record
+from assets.conversations.loaders.base import (
+    Fields,
+    Parsed,
+    RecordLoader,
+    as_flag,
+    as_metadata,
+    as_name,
+    as_record,
+)
 from assets.conversations.loaders.messages import ROLES, require_user
 from assets.conversations.loaders.threads import Node, walk_thread
 from assets.conversations.reading import UnreadableError
@@ -58,6 +66,7 @@ class ChatGPTLoader(RecordLoader):
             fields.unless_mapped(record, "updated", record.get("update_time")),
             as_name(fields.unless_mapped(record, "model", _model(messages, record))),
             as_metadata(fields.unless_mapped(record, "metadata", gizmo and {"gizmo_id": gizmo})),
+            flagged=as_flag(fields.get(record, "flag")),
         )
 
 

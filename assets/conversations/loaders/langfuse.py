@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from assets.conversations.loaders.base import Fields, as_metadata, as_name, as_record
+from assets.conversations.loaders.base import Fields, as_name, as_record
 from assets.conversations.loaders.exchange import read_exchange
-from assets.conversations.loaders.traces import Call, Piece, TraceLoader, read_call
+from assets.conversations.loaders.sessions import Piece
+from assets.conversations.loaders.traces import TraceLoader, Usual, piece_of, with_call
 from assets.conversations.reading import Row, UnreadableError
-from assets.conversations.timestamps import as_instant
 
 GENERATION = "GENERATION"
 # The lists that a row may hold: a page of the interface, a session of the pages, a trace with its observations.
@@ -66,24 +66,21 @@ class LangfuseLoader(TraceLoader):
         """The call that a generation or a trace is, and whose session it belongs to."""
         is_trace = _is_trace(record)
         trace = as_name(record.get("id") if is_trace else _first(record, TRACE_NAMES))
-        session = as_name(fields.unless_mapped(record, "id", _first(record, SESSION_NAMES)))
-        user = as_name(fields.unless_mapped(record, "user", _first(record, USER_NAMES)))
-        if not is_trace and record.get("type") != GENERATION:
-            return Piece(trace, session, user)
-        asked, answered = record.get("input"), record.get("output")
-        if is_trace and asked is None and answered is None:
-            return Piece(trace, session, user)
-        started = fields.unless_mapped(record, "time", _first(record, START_NAMES))
-        call = Call(
-            ([], []),
-            as_instant(started),
-            0 if is_trace else 1,
-            started,
-            fields.unless_mapped(record, "updated", _first(record, END_NAMES)),
-            as_name(fields.unless_mapped(record, "model", _first(record, MODEL_NAMES))),
-            as_metadata(fields.unless_mapped(record, "metadata", record.get("metadata"))),
+        usual = Usual(
+            _first(record, SESSION_NAMES),
+            _first(record, USER_NAMES),
+            _first(record, START_NAMES),
+            _first(record, END_NAMES),
+            _first(record, MODEL_NAMES),
+            record.get("metadata"),
         )
-        return Piece(trace, session, user, *read_call(call, lambda: read_exchange(asked, answered)))
+        piece = piece_of(trace, record, fields, usual)
+        asked, answered = record.get("input"), record.get("output")
+        is_call = is_trace and (asked is not None or answered is not None)
+        if not is_call and (is_trace or record.get("type") != GENERATION):
+            return piece
+        rank = 0 if is_trace else 1
+        return with_call(piece, record, fields, usual, lambda: read_exchange(asked, answered), rank)
 
 
 def _held(holder: dict[str, Any], key: str) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from assets.conversations.loaders.base import (
+    AROUND,
     SAMPLED_ROWS,
     Fields,
     Parsed,
@@ -88,23 +89,24 @@ def to_conversation(
     conversation_id: str | None,
     fields: Fields,
     rows: int = 1,
+    tree: Message | None = None,
 ) -> Parsed:
-    """The conversation along a path of messages. Raises UnreadableError."""
+    """The conversation along a path of messages, mapped columns also from their tree's row. Raises UnreadableError."""
     roles = [read_role(message) for message in path]
     require_user(roles)
-    root = path[0]
+    root, last = path[0] | (tree or {}), path[-1] | (tree or {})
     models = (as_name(message.get("model_name")) for message in path if message.get("role") == "assistant")
     return Parsed(
         byte_offset,
         line,
         roles,
         [message["text"] for message in path],
-        conversation_id,
+        as_name(fields.unless_mapped(root, "id", conversation_id)),
         fields.text(root, "user"),
-        fields.unless_mapped(root, "time", root.get("created_date")),
-        fields.unless_mapped(path[-1], "updated", path[-1].get("created_date")),
-        next(filter(None, models), None),
-        as_metadata({"language": root.get("lang")}),
+        fields.unless_mapped(root, "time", path[0].get("created_date")),
+        fields.unless_mapped(last, "updated", path[-1].get("created_date")),
+        as_name(fields.unless_mapped(root, "model", next(filter(None, models), None))),
+        as_metadata(fields.unless_mapped(root, "metadata", {"language": root.get("lang")})),
         rows,
         as_flag(fields.get(root, "flag")),
     )
@@ -134,7 +136,13 @@ class OasstTreeLoader(RecordLoader):
         if not _is_kept(as_record(root)):
             raise UnreadableError("no_messages")
         tree = as_name(record.get("message_tree_id")) or as_name(root.get("message_id"))
-        return to_conversation(byte_offset, line, best_path(root), tree, fields)
+        return to_conversation(byte_offset, line, best_path(root), tree, fields, tree=record)
+
+    def records(self, rows: Iterable[Row | Fault]) -> Iterator[dict[str, Any]]:
+        """First messages, with what their tree's row holds beside them."""
+        for record in readable_objects(rows):
+            root = record.get("prompt")
+            yield (root if isinstance(root, dict) else {}) | record
 
 
 class OasstLoader:
@@ -144,6 +152,7 @@ class OasstLoader:
     description = "OpenAssistant messages, one per row: {message_id, parent_id, text, role, message_tree_id}"
     plain: Plain = None
     sampled_rows: int = SAMPLED_ROWS
+    mappable: frozenset[str] = AROUND
     max_held_messages = MAX_HELD_MESSAGES
 
     def columns(self, fields: Fields) -> frozenset[str] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from assets.conversations.loaders.base import Fields, Parsed, RecordLoader
+from assets.conversations.loaders.base import AROUND, Fields, Parsed, RecordLoader
 from assets.conversations.loaders.messages import read_messages, require_user
 
 
@@ -13,6 +13,7 @@ class OpenAILoader(RecordLoader):
 
     name = "openai"
     description = "OpenAI chat messages: {messages: [{role, content}]}"
+    mappable = AROUND | {"messages"}
     content_columns = frozenset({"messages"})
 
     def matches(self, record: dict[str, Any]) -> bool:

@@ -5,72 +5,46 @@ Calls are spans of kind LLM; the others (CHAIN, TOOL, RETRIEVER, ...) belong to 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
-from assets.conversations.loaders.base import Fields, as_metadata, as_name, as_record
+from assets.conversations.loaders.base import as_record
 from assets.conversations.loaders.exchange import read_exchange
 from assets.conversations.loaders.histories import Messages
 from assets.conversations.loaders.messages import read_messages
+from assets.conversations.loaders.span_loader import SpanLoader
 from assets.conversations.loaders.spans import (
     Attributes,
+    Span,
     as_list,
-    expand_otlp,
     find,
     find_list,
     read_attributes,
-    read_span,
 )
-from assets.conversations.loaders.traces import Call, Piece, TraceLoader, read_call
-from assets.conversations.reading import Row, UnreadableError
-from assets.conversations.timestamps import as_instant
 
 KIND = "openinference.span.kind"
 INPUT = "llm.input_messages"
 OUTPUT = "llm.output_messages"
 
 
-class OpenInferenceLoader(TraceLoader):
+class OpenInferenceLoader(SpanLoader):
     """One span per row, or OTLP JSON; attributes flat, nested or as columns."""
 
     name = "openinference"
     description = "OpenInference spans of Phoenix: OTLP JSON, spans as JSON lines, or a data frame as Parquet"
 
-    def matches(self, record: dict[str, Any]) -> bool:
-        """Whether a span says of which kind it is, as OpenInference does."""
-        try:
-            spans = list(expand_otlp(Row(0, 0, record))) or [Row(0, 0, record)]
-            return any(_kind(span.value, read_attributes(span.value)) is not None for span in spans)
-        except (UnreadableError, RecursionError):
-            return False
+    sessions = ("session.id",)
+    users = ("user.id",)
+    models = ("llm.model_name",)
 
-    def expand(self, row: Row) -> Iterator[Row]:
-        """The spans of an OTLP row."""
-        return expand_otlp(row)
+    def is_ours(self, record: dict[str, Any]) -> bool:
+        """Whether a span says of which kind it is."""
+        return _kind(record, read_attributes(record)) is not None
 
-    def facts(self, record: dict[str, Any]) -> Attributes:
-        """Attributes of the span."""
-        return read_attributes(record)
-
-    def describe(self, record: dict[str, Any], fields: Fields) -> Piece:
-        """The call that a span of kind LLM is, and whose session it belongs to."""
-        span = read_span(record)
+    def call_of(self, record: dict[str, Any], span: Span) -> tuple[Callable[[], Messages], str | None] | None:
+        """The call that a span of kind LLM is."""
         attributes = span.attributes
-        session = as_name(fields.unless_mapped(attributes, "id", find(attributes, "session.id")))
-        user = as_name(fields.unless_mapped(attributes, "user", find(attributes, "user.id")))
-        if _kind(record, attributes) != "LLM":
-            return Piece(span.trace, session, user)
-        started = fields.unless_mapped(attributes, "time", span.start)
-        call = Call(
-            ([], []),
-            as_instant(started),
-            1,
-            started,
-            fields.unless_mapped(attributes, "updated", span.end),
-            as_name(fields.unless_mapped(attributes, "model", find(attributes, "llm.model_name"))),
-            as_metadata(fields.unless_mapped(attributes, "metadata", find(attributes, "metadata"))),
-        )
-        return Piece(span.trace, session, user, *read_call(call, lambda: _messages(attributes)))
+        return (lambda: _messages(attributes), None) if _kind(record, attributes) == "LLM" else None
 
 
 def _kind(record: dict[str, Any], attributes: Attributes) -> str | None:

@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
-from assets.conversations.loaders.base import Fields, as_name, as_record
+from assets.conversations.loaders.base import as_record
 from assets.conversations.loaders.exchange import find_messages
 from assets.conversations.loaders.histories import Messages
 from assets.conversations.loaders.messages import ATTACHMENTS, REASONING_PARTS, as_json, read_messages
+from assets.conversations.loaders.span_loader import SpanLoader
 from assets.conversations.loaders.spans import (
     Attributes,
     Span,
-    expand_otlp,
     find,
     find_list,
     parse_text,
     read_attributes,
-    read_span,
 )
-from assets.conversations.loaders.traces import Call, Piece, TraceLoader, read_call
-from assets.conversations.reading import Row, UnreadableError
-from assets.conversations.timestamps import as_instant
+from assets.conversations.reading import UnreadableError
 
 CALLS = frozenset({"chat", "text_completion", "generate_content"})
 INPUT, OUTPUT = "gen_ai.input.messages", "gen_ai.output.messages"
 INSTRUCTIONS = "gen_ai.system_instructions"
-USERS = ("user.id", "enduser.id", "gen_ai.user.id")
-SESSIONS = ("gen_ai.conversation.id", "session.id")
-MODELS = ("gen_ai.request.model", "gen_ai.response.model")
 EVENT_ROLES = {
     "gen_ai.system.message": "system",
     "gen_ai.user.message": "user",
@@ -42,51 +36,26 @@ INDEXED = ("gen_ai.prompt.0.role", "gen_ai.prompt.0.content")
 EVENT_TEXTS = {"gen_ai.content.prompt": "gen_ai.prompt", "gen_ai.content.completion": "gen_ai.completion"}
 
 
-class OtelGenAiLoader(TraceLoader):
+class OtelGenAiLoader(SpanLoader):
     """One span or log record per row, or OTLP JSON. Calls are spans with messages, in attributes or events."""
 
     name = "otel-genai"
     description = "OpenTelemetry gen_ai spans and events: OTLP JSON, or spans as JSON lines"
 
-    def matches(self, record: dict[str, Any]) -> bool:
+    sessions = ("gen_ai.conversation.id", "session.id")
+    users = ("user.id", "enduser.id", "gen_ai.user.id")
+    models = ("gen_ai.request.model", "gen_ai.response.model")
+
+    def is_ours(self, record: dict[str, Any]) -> bool:
         """Whether a span or record has an attribute or a name of generative AI."""
-        try:
-            spans = list(expand_otlp(Row(0, 0, record))) or [Row(0, 0, record)]
-            return any(_is_ours(span.value) for span in spans)
-        except (UnreadableError, RecursionError):
-            return False
+        return _is_ours(record)
 
-    def expand(self, row: Row) -> Iterator[Row]:
-        """The spans and log records of an OTLP row."""
-        return expand_otlp(row)
-
-    def facts(self, record: dict[str, Any]) -> Attributes:
-        """Attributes of the span."""
-        return read_attributes(record)
-
-    def describe(self, record: dict[str, Any], fields: Fields) -> Piece:
-        """The call or the message of one that a span or record is, and whose session it belongs to."""
-        span = read_span(record)
-        attributes = span.attributes
-        name = find(attributes, "event.name") or span.name
-        is_message = isinstance(name, str) and name in EVENT_ROLES
-        session = as_name(fields.unless_mapped(attributes, "id", _first(attributes, SESSIONS)))
-        user = as_name(fields.unless_mapped(attributes, "user", _first(attributes, USERS)))
-        if not is_message and not _is_call(span):
-            return Piece(span.trace, session, user)
-        started = fields.unless_mapped(attributes, "time", span.start)
-        call = Call(
-            ([], []),
-            as_instant(started),
-            1,
-            started,
-            fields.unless_mapped(attributes, "updated", span.end),
-            as_name(fields.unless_mapped(attributes, "model", _first(attributes, MODELS))),
-        )
-        if is_message:
-            found = read_call(call, lambda: read_messages(_event(str(name), span.body, attributes)))
-            return Piece(span.trace, session, user, *found, part_of=span.span or "")
-        return Piece(span.trace, session, user, *read_call(call, lambda: _messages(span)))
+    def call_of(self, record: dict[str, Any], span: Span) -> tuple[Callable[[], Messages], str | None] | None:
+        """The call that a span is, or the message of one that a log record is."""
+        name = find(span.attributes, "event.name") or span.name
+        if isinstance(name, str) and name in EVENT_ROLES:
+            return lambda: read_messages(_event(name, span.body, span.attributes)), span.span or ""
+        return (lambda: _messages(span), None) if _is_call(span) else None
 
 
 def _is_ours(record: dict[str, Any]) -> bool:
@@ -109,10 +78,6 @@ def _is_call(span: Span) -> bool:
         or any(name in attributes for name in INDEXED)
         or any(_told_by(event) is not None for event in span.events)
     )
-
-
-def _first(attributes: Attributes, names: tuple[str, ...]) -> Any:
-    return next((value for name in names if (value := find(attributes, name)) is not None), None)
 
 
 def _messages(span: Span) -> Messages:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from assets.conversations.loaders.base import Fields, Outcome, Parsed, Plain, RecordLoader
+from assets.conversations.loaders.base import AROUND, MAPPABLE, Fields, Outcome, Parsed, Plain, RecordLoader
 from assets.conversations.loaders.messages import read_messages, require_user
 from assets.conversations.reading import Fault, Row, UnreadableError, parse_json
 
@@ -16,6 +16,7 @@ class TextLoader(RecordLoader):
     name = "text"
     description = "one request per line of a .txt file, or per record with a text column"
     plain: Plain = "lines"
+    mappable = AROUND | {"text"}
     content_columns = frozenset({"text"})
 
     def matches(self, record: dict[str, Any]) -> bool:
@@ -52,6 +53,7 @@ class MappingLoader(RecordLoader):
         "any JSON lines, CSV or Parquet: --map text=COLUMN, messages=, response=, user=, time=, id=, model="
     )
     plain: Plain = "csv"
+    mappable = frozenset(MAPPABLE)
 
     def columns(self, fields: Fields) -> frozenset[str] | None:
         """Exactly the columns that the mapping or the usual names lead to."""

@@ -139,6 +139,11 @@ def find(attributes: Attributes, name: str) -> Any:
     return node if value is None else value
 
 
+def find_first(attributes: Attributes, names: tuple[str, ...]) -> Any:
+    """The first of several attributes that is there."""
+    return next((value for name in names if (value := find(attributes, name)) is not None), None)
+
+
 def find_list(attributes: Attributes, name: str) -> list[Any]:
     """An attribute that is a list of objects: as a list, as JSON text, or flattened to `name.<index>.<rest>`.
 
