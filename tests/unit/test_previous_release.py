@@ -44,6 +44,6 @@ def test_a_damaged_release_is_not_taken_for_none(released: Home, table: Table, t
     content = bytearray(file.read_bytes())
     content[0] ^= 1
     file.write_bytes(content)
-    with pytest.raises(ObservatoryError, match="restore .*hold_small_changes=false"):
+    with pytest.raises(ObservatoryError, match=r"restore .*hold_small_changes=false"):
         previous_release(step_of(released))
     assert previous_release(step_of(released, hold_small_changes=False)) is None
