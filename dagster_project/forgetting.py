@@ -37,7 +37,8 @@ class Forgotten:
 
     asked, unknown: ids given, and those of which nothing was held; conversations: rows taken out, versions that another
     replaced among them; sources: batches whose files still hold them; unreadable: batches counted by conversation
-    whose files could not be asked for their users; published: whether anything is left to publish.
+    whose files could not be asked for their users; published: whether anything is left to publish; refusals: why
+    batches that had not been read before were not added.
     """
 
     asked: int
@@ -46,6 +47,7 @@ class Forgotten:
     sources: list[Batch]
     unreadable: list[Batch]
     published: bool
+    refusals: list[str]
 
 
 @dataclass
@@ -79,9 +81,10 @@ def forget(
         pending = _merged(record.pending or {}, victims)
         write_record(home, Record(tombstones, pending or None))
         clear_leftovers(home)
+    refusals: list[str] = []
     if erase_pending(home):
         if running.holds_conversations(home):
-            running.materialise(home, on_event)
+            refusals = running.bring_up_to_date(home, on_event).refusals
         settle(home)
     known = named.users.union(*victims.tombstones.values())
     wanted = asked.user | asked.conversation
@@ -92,6 +95,7 @@ def forget(
         sources=[batch for batch in home.batches() if batch.key in pending],
         unreadable=named.unreadable,
         published=home.warehouse.exists(),
+        refusals=refusals,
     )
 
 

@@ -29,7 +29,7 @@ Row = tuple[str | None, str | None, str]
 @pytest.fixture(autouse=True)
 def no_release(monkeypatch: pytest.MonkeyPatch) -> None:
     """These tests look at the lake alone; the graph's tests publish."""
-    monkeypatch.setattr(running, "materialise", lambda home, on_event: [])
+    monkeypatch.setattr(running, "bring_up_to_date", lambda *_: running.Materialised([], []))
 
 
 def read(home: Home, file: Path, rows: Sequence[Row], unit: str = "user") -> BatchReading:
@@ -238,6 +238,16 @@ def test_a_damaged_manifest_does_not_keep_an_erasure_open(home: Path, tmp_path: 
     forgetting.forget(opened, ["ann"])
     assert read_record(opened).pending is None
     assert not (home / where / key).exists()
+
+
+def test_a_refused_batch_does_not_keep_an_erasure_open(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = Home(home)
+    read(opened, tmp_path / "a.jsonl", [("c1", "ann", "one"), ("c2", "bob", "two")])
+    monkeypatch.setattr(running, "bring_up_to_date", lambda *_: running.Materialised([], ["b was not added"]))
+    assert forgetting.forget(opened, ["ann"]).refusals == ["b was not added"]
+    assert read_record(opened).pending is None
 
 
 def test_the_doctor_names_an_erasure_that_is_open(home: Path) -> None:
