@@ -21,24 +21,36 @@ def find_leaks(home: Home, sinks: Sequence[Path], *, strict: Sequence[Path] | No
 
     Canaries are searched everywhere, and so is any window of 13 words that a conversation of this home contains, but for
     those that the warehouse already serves: who pastes a published summary into a conversation could stop every release.
-    Anything shaped like an identifier counts in `strict` sinks (default: all of them). {} means that none was found.
+    Anything shaped like an identifier counts in `strict` sinks (default: all of them). A database that cannot be read is
+    itself a finding, `unreadable`. {} means that none was found.
     """
     from dagster_project.privacy import leaks
     from dagster_project.privacy.text_windows import shared_strings
 
     files = [path for path in sinks if path.exists()]
-    strings = {str(path): leaks.published_strings(path) for path in files}
+    read = {str(path): _strings(path) for path in files}
+    strings = {sink: texts or [] for sink, texts in read.items()}
     found = leaks.scan_canaries(files, home.read_canaries())
+    found += [leaks.Leak(sink, leaks.UNREADABLE, 0) for sink, texts in read.items() if texts is None]
     own = _own_words()
     distinct = {text for texts in strings.values() for text in texts} - own
     shared = shared_strings(home, sorted(distinct))
     copies = {sink: [text for text in texts if text in shared] for sink, texts in strings.items()}
-    served = leaks.published_strings(home.warehouse) if home.warehouse.exists() else []
-    found += leaks.scan_verbatim(copies, _raw_text(home), public=served)
+    served = _strings(home.warehouse) if home.warehouse.exists() else None
+    found += leaks.scan_verbatim(copies, _raw_text(home), public=served or [])
     for path in files if strict is None else strict:
         found += leaks.scan_identifiers(strings[str(path)], sink=str(path))
     counts = leaks.leak_report(found)
     return {f"{Path(sink).name}: {kind}": count for sink, kind, count in counts.iter_rows()}
+
+
+def _strings(path: Path) -> list[str] | None:
+    from dagster_project.privacy import leaks
+
+    try:
+        return leaks.published_strings(path)
+    except leaks.UnreadableError:
+        return None
 
 
 def _own_words() -> set[str]:
