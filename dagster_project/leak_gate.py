@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 import sql
+from dagster_project.checks import GateSpec, Outcome
 from dagster_project.home import Home
+from dagster_project.lake import StagedTable
+from dagster_project.steps import Step
 from schemas import catalogue
-from schemas.catalogue import CONVERSATIONS
+from schemas.catalogue import CLUSTERS, CONVERSATIONS, Table
 
 SLICE = 20_000
 
@@ -76,3 +80,39 @@ def event_logs(home: Home) -> list[Path]:
     """Dagster's databases of runs, events and schedules of this home, and what its processes have printed."""
     endings = {".db", ".out", ".err", ".log"}
     return sorted(path for path in home.dagster.rglob("*") if path.is_file() and path.suffix in endings)
+
+
+def leak_gate(table: Table) -> GateSpec:
+    """The scan of a step's tables that are to be published, answered for on `table`.
+
+    The release, the first of these steps, searches Dagster's log as well; after them all the warehouse does.
+    """
+
+    def nothing_leaks(step: Step, staged: Mapping[str, StagedTable], _: Any) -> list[Outcome]:
+        tables = [part.path for part in staged.values() if part.zone == "published"]
+        logs = event_logs(step.home) if table == CLUSTERS else []
+        found = find_leaks(step.home, [*tables, *logs], strict=tables)
+        return [Outcome(table.name, "no_leaks", not found, {"leaks": found})]
+
+    return GateSpec(
+        nothing_leaks,
+        ((table.name, "no_leaks"),),
+        "No canary, identifier or copied text in the tables to be published"
+        + (" or in Dagster's event log." if table == CLUSTERS else "."),
+    )
+
+
+def lone_table_gates(table: Table) -> tuple[GateSpec, ...]:
+    """The gates of a published table whose suite leans on no other table and no limit."""
+
+    def expectations_hold(step: Step, staged: Mapping[str, StagedTable], _: Any) -> list[Outcome]:
+        from schemas.expectations import validate_table
+
+        result = validate_table(
+            table.name, staged[table.name].scan().collect(), step.home.data_docs / table.name
+        )
+        failed = {"failed_expectations": list(result.failed)}
+        return [Outcome(table.name, "expectations", result.success, failed)]
+
+    suite = "The Great Expectations suite of the table holds."
+    return GateSpec(expectations_hold, ((table.name, "expectations"),), suite), leak_gate(table)

@@ -10,7 +10,7 @@ import polars as pl
 from dagster_project.checks import GateSpec, Outcome
 from dagster_project.errors import ObservatoryError
 from dagster_project.lake import StagedTable
-from dagster_project.leak_gate import event_logs, find_leaks
+from dagster_project.leak_gate import leak_gate
 from dagster_project.settings import Settings
 from dagster_project.steps import Step
 from schemas.catalogue import (
@@ -45,26 +45,6 @@ def release_gates(table: Table, beside: Sequence[Table] = ()) -> tuple[GateSpec,
 
     suite = "The Great Expectations suite of the release holds."
     return GateSpec(expectations_hold, ((table.name, "expectations"),), suite), leak_gate(table)
-
-
-def leak_gate(table: Table) -> GateSpec:
-    """The scan of a step's tables that are to be published, answered for on `table`.
-
-    The release, the first of these steps, searches Dagster's log as well; after them all the warehouse does.
-    """
-
-    def nothing_leaks(step: Step, staged: Mapping[str, StagedTable], _: Any) -> list[Outcome]:
-        tables = [part.path for part in staged.values() if part.zone == "published"]
-        logs = event_logs(step.home) if table == CLUSTERS else []
-        found = find_leaks(step.home, [*tables, *logs], strict=tables)
-        return [Outcome(table.name, "no_leaks", not found, {"leaks": found})]
-
-    return GateSpec(
-        nothing_leaks,
-        ((table.name, "no_leaks"),),
-        "No canary, identifier or copied text in the tables to be published"
-        + (" or in Dagster's event log." if table == CLUSTERS else "."),
-    )
 
 
 def nothing_is_derivable(step: Step, staged: Mapping[str, StagedTable], _: Any) -> list[Outcome]:

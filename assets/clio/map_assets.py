@@ -7,10 +7,11 @@ from typing import Any
 
 import polars as pl
 
-from assets.clio.gates import leak_gate, thresholds_of
+from assets.clio.gates import thresholds_of
 from dagster_project.checks import GateSpec, Outcome
 from dagster_project.device import choose_device, lazy_queries_on
 from dagster_project.lake import StagedTable
+from dagster_project.leak_gate import leak_gate
 from dagster_project.steps import Result, Step, table_step
 from schemas.catalogue import (
     CLUSTERS,

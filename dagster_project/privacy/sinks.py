@@ -58,9 +58,7 @@ def published_strings(path: Path) -> list[str]:
 
 
 def read_pieces(sink: Sink, unreadable: list[Path]) -> Iterator[bytes | list[str]]:
-    """A sink's raw content, then its decoded strings: what the canary scan searches. Folders yield every
-    file. Databases of which only the raw content can be searched are added to `unreadable`.
-    """
+    """A sink's raw content, then its decoded strings; of folders every file's. Databases that cannot be read: `unreadable`."""
     if isinstance(sink, NamedText):
         yield [sink.text]
         return
@@ -247,9 +245,8 @@ def _sqlite(path: Path) -> Iterator[str]:
     try:
         with _snapshot(path) as copy:
             copy.text_factory = lambda raw: raw.decode("utf-8", "replace")
-            objects = copy.execute("SELECT name, type, sql FROM sqlite_master").fetchall()
-            yield from (sql for _, _, sql in objects if sql)
-            for name, kind, _ in objects:
+            for name, kind, sql in copy.execute("SELECT name, type, sql FROM sqlite_master").fetchall():
+                yield sql or name
                 if kind == "table":
                     yield from _sqlite_table(copy, name)
     except sqlite3.Error:
@@ -274,21 +271,18 @@ def _sqlite_table(connection: sqlite3.Connection, table: str) -> Iterator[str]:
 
 def _duckdb(path: Path) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
-        for file in files_of(path):
-            shutil.copyfile(file, Path(folder) / file.name)
+        copies = [shutil.copyfile(file, Path(folder) / file.name) for file in files_of(path)]
         try:
-            with duckdb.connect(str(Path(folder) / path.name), read_only=True, config=LOCKED) as connection:
+            with duckdb.connect(str(copies[0]), read_only=True, config=LOCKED) as connection:
                 yield from _duckdb_objects(connection)
         except duckdb.Error:
             raise UnreadableError from None
 
 
-LOCKED: dict[str, str | bool | int | float | list[str]] = {
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-    "allow_community_extensions": False,
-    "enable_external_access": False,
-}
+EXTENSIONS = ("autoinstall_known_extensions", "autoload_known_extensions", "allow_community_extensions")
+LOCKED: dict[str, str | bool | int | float | list[str]] = dict.fromkeys(
+    (*EXTENSIONS, "enable_external_access"), False
+)
 
 
 def _duckdb_objects(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
