@@ -22,6 +22,11 @@ help: ## what can be made
 install: .venv/.installed ## the set-up alone; nothing to do when nothing changed
 
 .venv/.installed: pyproject.toml requirements.lock
+	@python=$$(test -x $(BIN)/python && echo $(BIN)/python || echo $(PYTHON)); \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+		echo "Python 3.11 to 3.13 is needed, and $$python is none: give one with PYTHON=python3.12, without an old .venv" >&2; \
+		exit 1; \
+	}
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv
 	$(UV) install --quiet --no-deps --require-hashes --requirements requirements.lock

@@ -84,10 +84,12 @@ def run(
         opened.store_settings(settings)
         display.show_batches(added)
         with display.watching() as on_event:
-            runs = running.materialise(opened, on_event)
+            made = running.bring_up_to_date(opened, on_event)
         forgetting.settle(opened)
-    withheld = forgetting.release_withheld(opened)
-    display.show_summary(opened, did_something=bool(runs), withheld=withheld)
+    if opened.warehouse.exists():
+        withheld = forgetting.release_withheld(opened)
+        display.show_summary(opened, did_something=bool(made.runs), withheld=withheld)
+    _tell(made.refusals)
 
 
 @app.command()
@@ -119,6 +121,7 @@ def forget(
     for path in inside if delete_inbox_files else ():
         path.unlink()
     display.show_forgotten(outcome, [path for path in inside if path.exists()])
+    _tell(outcome.refusals)
 
 
 @app.command()
@@ -204,6 +207,12 @@ def ui(
     Home(home).use_as_dagster_home()
     command = [sys.executable, "-m", "dagster", "dev", "-m", "dagster_project.definitions"]
     os.execv(sys.executable, [*command, "--host", "127.0.0.1", "--port", str(port)])  # noqa: S606 fixed program, no shell
+
+
+def _tell(refusals: list[str]) -> None:
+    """Fail, once everything else is done, where a batch was refused."""
+    if refusals:
+        raise ObservatoryError(" ".join(refusals))
 
 
 def _lines(file: Path) -> list[str]:

@@ -40,7 +40,8 @@ class Forgotten:
     asked, unknown: ids given, and those of which nothing was held; conversations: rows taken out, versions that another
     replaced among them; sources: batches whose files still hold them; unreadable: batches counted by conversation
     whose files could not be asked for their users; published: whether anything is left to publish; withheld: whether
-    the tables are empty because noisy counts of who is left would pass the privacy budget.
+    the tables are empty because noisy counts of who is left would pass the privacy budget; refusals: why batches that
+    had not been read before were not added.
     """
 
     asked: int
@@ -50,6 +51,7 @@ class Forgotten:
     unreadable: list[Batch]
     published: bool
     withheld: bool
+    refusals: list[str]
 
 
 @dataclass
@@ -83,9 +85,10 @@ def forget(
         pending = _merged(record.pending or {}, victims)
         write_record(home, Record(tombstones, pending or None))
         clear_leftovers(home)
+    refusals: list[str] = []
     if erase_pending(home):
         if running.holds_conversations(home):
-            running.materialise(home, on_event)
+            refusals = running.bring_up_to_date(home, on_event).refusals
         settle(home)
     known = named.users.union(*victims.tombstones.values())
     wanted = asked.user | asked.conversation
@@ -97,6 +100,7 @@ def forget(
         unreadable=named.unreadable,
         published=home.warehouse.exists(),
         withheld=release_withheld(home),
+        refusals=refusals,
     )
 
 

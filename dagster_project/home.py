@@ -16,6 +16,7 @@ from dagster_project.lake import Lake
 from dagster_project.settings import Settings
 
 PRIVACY_UNITS = ("user", "conversation")
+REFUSED = "refused.json"
 
 
 @dataclass(frozen=True)
@@ -193,8 +194,16 @@ class Home:
         write_private(self.restricted / "batches.json", content)
 
     def drop_batch(self, key: str) -> None:
-        """Unregister a batch that could not be read."""
-        self.store_batches([batch for batch in self.batches() if batch.key != key])
+        """Unregister a batch that could not be read, and remember its bytes, so that the inbox does not add them again."""
+        batches = self.batches()
+        refused = self.refused() | {batch.sha256 for batch in batches if batch.key == key}
+        write_private(self.restricted / REFUSED, json.dumps(sorted(refused), indent=1).encode())
+        self.store_batches([batch for batch in batches if batch.key != key])
+
+    def refused(self) -> set[str]:
+        """Hashes of files that were added and could not be read."""
+        path = self.restricted / REFUSED
+        return set(json.loads(path.read_bytes())) if path.exists() else set()
 
     def use_as_dagster_home(self) -> None:
         """Point Dagster, in this process and its children, at this home's storage and configuration."""

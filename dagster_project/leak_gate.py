@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 import sql
+from dagster_project.checks import GateSpec, Outcome
 from dagster_project.home import Home
+from dagster_project.lake import StagedTable
+from dagster_project.steps import Step
 from schemas import catalogue
-from schemas.catalogue import CONVERSATIONS
+from schemas.catalogue import CLUSTERS, CONVERSATIONS, Table
 
 SLICE = 20_000
 
@@ -21,24 +25,36 @@ def find_leaks(home: Home, sinks: Sequence[Path], *, strict: Sequence[Path] | No
 
     Canaries are searched everywhere, and so is any window of 13 words that a conversation of this home contains, but for
     those that the warehouse already serves: who pastes a published summary into a conversation could stop every release.
-    Anything shaped like an identifier counts in `strict` sinks (default: all of them). {} means that none was found.
+    Anything shaped like an identifier counts in `strict` sinks (default: all of them). A database that cannot be read is
+    itself a finding, `unreadable`. {} means that none was found.
     """
     from dagster_project.privacy import leaks
     from dagster_project.text_windows import shared_strings
 
     files = [path for path in sinks if path.exists()]
-    strings = {str(path): leaks.published_strings(path) for path in files}
+    read = {str(path): _strings(path) for path in files}
+    strings = {sink: texts or [] for sink, texts in read.items()}
     found = leaks.scan_canaries(files, home.read_canaries())
+    found += [leaks.Leak(sink, leaks.UNREADABLE, 0) for sink, texts in read.items() if texts is None]
     own = _own_words()
     distinct = {text for texts in strings.values() for text in texts} - own
     shared = shared_strings(home, sorted(distinct))
     copies = {sink: [text for text in texts if text in shared] for sink, texts in strings.items()}
-    served = leaks.published_strings(home.warehouse) if home.warehouse.exists() else []
-    found += leaks.scan_verbatim(copies, _raw_text(home), public=served)
+    served = _strings(home.warehouse) if home.warehouse.exists() else None
+    found += leaks.scan_verbatim(copies, _raw_text(home), public=served or [])
     for path in files if strict is None else strict:
         found += leaks.scan_identifiers(strings[str(path)], sink=str(path))
     counts = leaks.leak_report(found)
     return {f"{Path(sink).name}: {kind}": count for sink, kind, count in counts.iter_rows()}
+
+
+def _strings(path: Path) -> list[str] | None:
+    from dagster_project.privacy import leaks
+
+    try:
+        return leaks.published_strings(path)
+    except leaks.UnreadableError:
+        return None
 
 
 def _own_words() -> set[str]:
@@ -64,3 +80,39 @@ def event_logs(home: Home) -> list[Path]:
     """Dagster's databases of runs, events and schedules of this home, and what its processes have printed."""
     endings = {".db", ".out", ".err", ".log"}
     return sorted(path for path in home.dagster.rglob("*") if path.is_file() and path.suffix in endings)
+
+
+def leak_gate(table: Table) -> GateSpec:
+    """The scan of a step's tables that are to be published, answered for on `table`.
+
+    The release, the first of these steps, searches Dagster's log as well; after them all the warehouse does.
+    """
+
+    def nothing_leaks(step: Step, staged: Mapping[str, StagedTable], _: Any) -> list[Outcome]:
+        tables = [part.path for part in staged.values() if part.zone == "published"]
+        logs = event_logs(step.home) if table == CLUSTERS else []
+        found = find_leaks(step.home, [*tables, *logs], strict=tables)
+        return [Outcome(table.name, "no_leaks", not found, {"leaks": found})]
+
+    return GateSpec(
+        nothing_leaks,
+        ((table.name, "no_leaks"),),
+        "No canary, identifier or copied text in the tables to be published"
+        + (" or in Dagster's event log." if table == CLUSTERS else "."),
+    )
+
+
+def lone_table_gates(table: Table) -> tuple[GateSpec, ...]:
+    """The gates of a published table whose suite leans on no other table and no limit."""
+
+    def expectations_hold(step: Step, staged: Mapping[str, StagedTable], _: Any) -> list[Outcome]:
+        from schemas.expectations import validate_table
+
+        result = validate_table(
+            table.name, staged[table.name].scan().collect(), step.home.data_docs / table.name
+        )
+        failed = {"failed_expectations": list(result.failed)}
+        return [Outcome(table.name, "expectations", result.success, failed)]
+
+    suite = "The Great Expectations suite of the table holds."
+    return GateSpec(expectations_hold, ((table.name, "expectations"),), suite), leak_gate(table)

@@ -14,6 +14,7 @@ from dagster_project.errors import ObservatoryError, kind_and_place
 from dagster_project.files import private_files
 from dagster_project.home import Batch, Home
 from dagster_project.lake import WHOLE
+from schemas.catalogue import CONVERSATIONS, PUBLISHED_TABLES
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -89,8 +90,19 @@ def add_files(
     ]
 
 
-def materialise(home: Home, on_event: Callable[[StepEvent], None] = lambda event: None) -> list[PlannedRun]:
-    """Run everything stale and return what ran; [] means that every table was fresh.
+@dataclass(frozen=True)
+class Materialised:
+    """What `bring_up_to_date` did.
+
+    runs: what ran, [] where every table was fresh; refusals: why batches were not added, while all others are published.
+    """
+
+    runs: list[PlannedRun]
+    refusals: list[str]
+
+
+def bring_up_to_date(home: Home, on_event: Callable[[StepEvent], None] = lambda event: None) -> Materialised:
+    """Run everything stale; the caller holds `only_run`.
 
     Raises ObservatoryError when a step fails. A batch that has never been readable is unregistered again, so that
     one bad file does not stand in the way of the others.
@@ -100,32 +112,58 @@ def materialise(home: Home, on_event: Callable[[StepEvent], None] = lambda event
     from dagster_project.definitions import defs
     from dagster_project.plan import plan_runs
     from dagster_project.steps import SPECS
-    from schemas.catalogue import PUBLISHED_TABLES
 
     if not home.warehouse.exists():
         home.lake.remove(PUBLISHED_TABLES.zone, PUBLISHED_TABLES.name, WHOLE)
     runs = plan_runs(list(SPECS.values()), home)
     if not runs:
-        return []
+        return Materialised([], [])
     home.use_as_dagster_home()
     with private_files(), dg.DagsterInstance.get() as instance:
+        drop_unregistered(instance, home)
         instance.add_dynamic_partitions("batches", [batch.key for batch in home.batches()])
         job = defs.resolve_implicit_global_asset_job_def()
         outcomes = [_execute(job, instance, run, home, on_event) for run in runs if run.batch is not None]
-        refused = [refusal for refusal in outcomes if refusal]
         # Planned again: where every new batch was refused, nothing is left to do.
         for run in plan_runs(list(SPECS.values()), home):
             if run.batch is None:
                 _require_conversations(home)
                 _execute(job, instance, run, home, on_event)
-    if refused:
-        raise ObservatoryError(" ".join(refused))
-    return runs
+    return Materialised(runs, [refusal for refusal in outcomes if refusal])
+
+
+def materialise(home: Home, on_event: Callable[[StepEvent], None] = lambda event: None) -> list[PlannedRun]:
+    """Run everything stale and return what ran; raises ObservatoryError where a batch was refused, too."""
+    made = bring_up_to_date(home, on_event)
+    if made.refusals:
+        raise ObservatoryError(" ".join(made.refusals))
+    return made.runs
+
+
+def drop_unregistered(instance: dg.DagsterInstance, home: Home) -> None:
+    """Take partitions out of Dagster that are no batch of the home: steps over all batches would ask for their tables.
+
+    A crash while a batch is dropped leaves one, and so does `Add partition` in the UI.
+    """
+    registered = {batch.key for batch in home.batches()}
+    for key in instance.get_dynamic_partitions("batches"):
+        if key not in registered:
+            instance.delete_dynamic_partition("batches", key)
+
+
+def was_read(home: Home, batch: str) -> bool:
+    """Whether the batch's conversations were ever committed, even where their manifest is damaged now."""
+    try:
+        return home.lake.manifest(CONVERSATIONS.zone, CONVERSATIONS.name, batch) is not None
+    except ObservatoryError:
+        return True
 
 
 def holds_conversations(home: Home) -> bool:
     """Whether any batch has a conversation, or may have one because it has not been read yet."""
-    manifests = [home.lake.manifest("restricted", "conversations", batch.key) for batch in home.batches()]
+    manifests = [
+        home.lake.manifest(CONVERSATIONS.zone, CONVERSATIONS.name, batch.key) for batch in home.batches()
+    ]
     return any(manifest is None or manifest.rows for manifest in manifests)
 
 
@@ -161,10 +199,10 @@ def _execute(
     if result.success:
         return None
     reason = _reason(result)
-    if run.batch is None or home.lake.manifest("restricted", "conversations", run.batch) is not None:
+    if run.batch is None or was_read(home, run.batch):
         raise ObservatoryError(reason)
     home.drop_batch(run.batch)
-    instance.delete_dynamic_partition("batches", run.batch)
+    drop_unregistered(instance, home)
     return f"{reason} Batch {run.batch} was not added."
 
 

@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -109,19 +110,22 @@ class HomeResource(dg.ConfigurableResource):
 
 
 class LakeIOManager(dg.ConfigurableIOManager):
-    """Loads inputs from the lake as lazy frames and commits the tables that a step has staged."""
+    """Finds inputs in the lake and commits the tables that a step has staged."""
 
     root: str
 
-    def load_input(self, context: dg.InputContext) -> pl.LazyFrame:
-        """One partition, or all batches of a batched table with their key in `batch`."""
+    def load_input(self, context: dg.InputContext) -> Callable[[], pl.LazyFrame]:
+        """What gives one partition, or all batches of a batched table with their key in `batch`.
+
+        Called by the step under the writer's lock: a file found before could be replaced while the step waits for it.
+        """
         lake, table = Home(self.root).lake, context.asset_key.path[-1]
         zone = (context.upstream_output.definition_metadata if context.upstream_output else {})["zone"]
         if not context.has_asset_partitions:
-            return lake.scan(zone, table)
+            return partial(lake.scan, zone, table)
         if context.step_context.has_partition_key:
-            return lake.scan(zone, table, context.asset_partition_key)
-        return lake.scan_batches(zone, table, context.asset_partition_keys)
+            return partial(lake.scan, zone, table, context.asset_partition_key)
+        return partial(lake.scan_batches, zone, table, context.asset_partition_keys)
 
     def handle_output(self, context: dg.OutputContext, obj: tuple[StagedTable, dict[str, Any]]) -> None:
         """Commit a staged table under its fingerprint."""
@@ -211,7 +215,7 @@ def _check_specs(outputs: Sequence[Table], gates: Sequence[GateSpec]) -> list[dg
 def _compute(
     spec: StepSpec, function: Callable[..., Result], gates: tuple[GateSpec, ...]
 ) -> Callable[..., Iterator[Any]]:
-    def compute(context, **inputs: pl.LazyFrame) -> Iterator[Any]:
+    def compute(context, **inputs: Callable[[], pl.LazyFrame]) -> Iterator[Any]:
         home: Home = context.resources.home.open()
         partition = context.partition_key if spec.batched else WHOLE
         step = Step(spec.name, home, home.settings(), partition, context.run_id)
@@ -235,12 +239,15 @@ class _Run:
     started: float
 
     def stage(
-        self, function: Callable[..., Result], inputs: Mapping[str, pl.LazyFrame], gates: tuple[GateSpec, ...]
+        self,
+        function: Callable[..., Result],
+        inputs: Mapping[str, Callable[[], pl.LazyFrame]],
+        gates: tuple[GateSpec, ...],
     ) -> tuple[dict[str, StagedTable], Result, list[Outcome]]:
         """Run the function, write its tables aside and put them before their gates."""
         for table in self.spec.outputs:
             self.home.lake.sweep(table.zone, table.name, self.step.partition)
-        result = function(self.step, **inputs)
+        result = function(self.step, **{name: find() for name, find in inputs.items()})
         zones = {table.name: table.zone for table in self.spec.outputs}
         staged = {
             name: frames

@@ -62,7 +62,16 @@ def validate_published(
     if unknown:
         return GxResult(False, tuple(f"privacy_report: states {name}" for name in unknown))
     tables = {name: frame for name, frame in _with_helpers(frames).items() if names is None or name in names}
-    outcomes = run_suites(tables, _rules(limits), docs_folder)
+    return _told(run_suites(tables, _rules(limits), docs_folder))
+
+
+def validate_table(name: str, frame: pl.DataFrame, docs_folder: Path) -> GxResult:
+    """Validate one table whose rules lean on no other table and no limit, and rewrite its Data Docs."""
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "False")
+    return _told(run_suites({name: frame}, {name: SUITES[name]({})}, docs_folder))
+
+
+def _told(outcomes: Mapping[str, bool]) -> GxResult:
     failed = tuple(sorted(name for name, success in outcomes.items() if not success))
     return GxResult(not failed, failed)
 
@@ -195,6 +204,17 @@ def _log_rules(_: Mapping[str, float]) -> Rules:
     return [("seconds are not negative", BETWEEN, {"column": "seconds", "min_value": 0})]
 
 
+def _ledger_rules(_: Mapping[str, float]) -> Rules:
+    return [
+        ("one row per release and mechanism", TOGETHER_UNIQUE, {"column_list": ["release", "mechanism"]}),
+        ("epsilon was spent", BETWEEN, {"column": "epsilon", "min_value": 0, "strict_min": True}),
+        ("delta is a chance", BETWEEN, {"column": "delta", "min_value": 0, "max_value": 1}),
+        ("what was spent by then holds its epsilon", PAIR, at_least("epsilon_spent", "epsilon")),
+        ("what was spent by then holds its delta", PAIR, at_least("delta_spent", "delta")),
+        *strings("mechanism", SUMMARY_LENGTH),
+    ]
+
+
 SUITES = {
     "clusters": _cluster_rules,
     "cluster_cells": _cell_rules,
@@ -206,6 +226,7 @@ SUITES = {
     "facet_contrasts": comparison_rules.facet_rules,
     "concern_quadrants": comparison_rules.quadrant_rules,
     "comparison_report": _report_rules,
+    "privacy_ledger": _ledger_rules,
     "run_log": _log_rules,
 }
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dagster_project.checks import GateSpec, Outcome
+from dagster_project.errors import ObservatoryError
 from dagster_project.lake import StagedTable
-from dagster_project.leak_gate import event_logs, find_leaks
+from dagster_project.leak_gate import leak_gate
 from dagster_project.settings import Settings
 from dagster_project.steps import Step
 from schemas.catalogue import (
@@ -24,6 +25,9 @@ from schemas.catalogue import (
 if TYPE_CHECKING:
     from assets.clio.release import Release
     from dagster_project.privacy.thresholds import Thresholds
+
+OF_A_RELEASE = (CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, PRIVACY_REPORT, COUNTED_CONVERSATIONS)
+"""The tables of a release, in the order of `ReleaseTables`, and whom it counted."""
 
 
 def release_gates(table: Table, beside: Sequence[Table] = ()) -> tuple[GateSpec, ...]:
@@ -41,26 +45,6 @@ def release_gates(table: Table, beside: Sequence[Table] = ()) -> tuple[GateSpec,
 
     suite = "The Great Expectations suite of the release holds."
     return GateSpec(expectations_hold, ((table.name, "expectations"),), suite), leak_gate(table)
-
-
-def leak_gate(table: Table) -> GateSpec:
-    """The scan of a step's tables that are to be published, answered for on `table`.
-
-    The release, the first of these steps, searches Dagster's log as well; after them all the warehouse does.
-    """
-
-    def nothing_leaks(step: Step, staged: Mapping[str, StagedTable], _: Any) -> list[Outcome]:
-        tables = [part.path for part in staged.values() if part.zone == "published"]
-        logs = event_logs(step.home) if table == CLUSTERS else []
-        found = find_leaks(step.home, [*tables, *logs], strict=tables)
-        return [Outcome(table.name, "no_leaks", not found, {"leaks": found})]
-
-    return GateSpec(
-        nothing_leaks,
-        ((table.name, "no_leaks"),),
-        "No canary, identifier or copied text in the tables to be published"
-        + (" or in Dagster's event log." if table == CLUSTERS else "."),
-    )
 
 
 def nothing_is_derivable(step: Step, staged: Mapping[str, StagedTable], _: Any) -> list[Outcome]:
@@ -88,17 +72,24 @@ def nothing_is_derivable(step: Step, staged: Mapping[str, StagedTable], _: Any) 
 def previous_release(step: Step) -> Release | None:
     """The release that is in the lake, with whom it counted; None where there is none to compare with.
 
-    State, not an input: the next release must not differ from it by a few people.
+    State, not an input: the next release must not differ from it by a few people. So, unlike other state, a damaged one
+    is not taken for none: raises ObservatoryError, and the owner restores it or accepts a release that was not compared.
     """
     from assets.clio.release import Release, ReleaseTables
 
-    tables = (CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, PRIVACY_REPORT, COUNTED_CONVERSATIONS)
-    exact = step.settings.dp_epsilon is None
-    if not (exact and step.settings.hold_small_changes) or any(
-        step.lake.manifest(table.zone, table.name) is None for table in tables
-    ):
+    if not (step.settings.dp_epsilon is None and step.settings.hold_small_changes):
         return None
-    *published, counted = (step.lake.scan(table.zone, table.name).collect() for table in tables)
+    try:
+        if any(step.lake.manifest(table.zone, table.name) is None for table in OF_A_RELEASE):
+            return None
+        *published, counted = (step.lake.scan(table.zone, table.name).collect() for table in OF_A_RELEASE)
+    except ObservatoryError:
+        places = ", ".join(f"{table.zone}/{table.name}" for table in OF_A_RELEASE)
+        raise ObservatoryError(
+            "the last release is damaged, and the next one has to be compared with it: restore "
+            f"{places} from one backup of the home, or accept a release that is compared with nothing by "
+            "hold_small_changes=false in settings.json"
+        ) from None
     return Release(ReleaseTables(*published), counted) if counted.height else None
 
 
@@ -122,8 +113,7 @@ def no_change_is_small(step: Step, staged: Mapping[str, StagedTable], _: Any) ->
     before = previous_release(step)
     if before is None:
         return [Outcome(CLUSTERS.name, "changes", True, {"compared": False})]
-    tables = (CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, PRIVACY_REPORT, COUNTED_CONVERSATIONS)
-    *published, counted = (staged[table.name].scan().collect() for table in tables)
+    *published, counted = (staged[table.name].scan().collect() for table in OF_A_RELEASE)
     found = changed_parts(before, Release(ReleaseTables(*published), counted), thresholds_of(step.settings))
     counts = dict(found.group_by("dimension").len().sort("dimension").iter_rows())
     return [Outcome(CLUSTERS.name, "changes", found.is_empty(), {"small_changes": counts})]

@@ -7,10 +7,11 @@ from typing import Any
 
 import polars as pl
 
-from assets.clio.gates import leak_gate, thresholds_of
+from assets.clio.gates import thresholds_of
 from dagster_project.checks import GateSpec, Outcome
 from dagster_project.device import choose_device, lazy_queries_on
 from dagster_project.lake import StagedTable
+from dagster_project.leak_gate import leak_gate
 from dagster_project.steps import Result, Step, table_step
 from schemas.catalogue import (
     CLUSTERS,
@@ -37,10 +38,12 @@ def projection(step: Step, current_conversations: pl.LazyFrame, embeddings: pl.L
     from assets.clio.vectors import gathered_vectors
 
     current = current_conversations.collect()
+    # Places carry over from the last map of this home: it is state, not an input.
+    previous = step.lake.last(PROJECTIONS.zone, PROJECTIONS.name)
     device = choose_device(step.settings.device)
     with gathered_vectors(embeddings, current, step.home.scratch) as (ids, vectors):
         projected = project_conversations(
-            ids, vectors, seed=step.settings.seed, device=device.kind, previous=_previous(step)
+            ids, vectors, seed=step.settings.seed, device=device.kind, previous=previous
         )
     counts = {
         "map": int(projected.projections["map"][0]),
@@ -50,13 +53,6 @@ def projection(step: Step, current_conversations: pl.LazyFrame, embeddings: pl.L
         "device": device.kind,
     }
     return Result({PROJECTIONS.name: projected.projections}, rows_in=current.height, metadata=counts)
-
-
-def _previous(step: Step) -> pl.DataFrame | None:
-    """The last map of this home: places carry over from it, so it is state, not an input."""
-    if step.lake.manifest(PROJECTIONS.zone, PROJECTIONS.name) is None:
-        return None
-    return step.lake.scan(PROJECTIONS.zone, PROJECTIONS.name).collect()
 
 
 def map_expectations_hold(step: Step, staged: Mapping[str, StagedTable], _: Any) -> list[Outcome]:

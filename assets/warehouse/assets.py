@@ -12,7 +12,7 @@ import sql
 from dagster_project import warehouse as duckdb_file
 from dagster_project.checks import GateSpec, Outcome
 from dagster_project.lake import StagedTable
-from dagster_project.leak_gate import event_logs, find_leaks
+from dagster_project.leak_gate import event_logs, find_leaks, lone_table_gates
 from dagster_project.steps import Result, Step, table_step
 from schemas.catalogue import (
     CLUSTER_CELLS,
@@ -62,7 +62,14 @@ RELEASED = [
 ]
 
 
-@table_step(outputs=[RUN_LOG], inputs=RELEASED, version="2", group="warehouse", settings=("dp_epsilon",))
+@table_step(
+    outputs=[RUN_LOG],
+    inputs=RELEASED,
+    version="2",
+    group="warehouse",
+    settings=("dp_epsilon",),
+    gates=lone_table_gates(RUN_LOG),
+)
 def run_log(step: Step, **released: pl.LazyFrame) -> Result:
     """Publishes what ran so far: each finished step with its rows, seconds and code version.
 

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from dagster_project.erasure.survey import catalogued, personal_tables
+from dagster_project.errors import ObservatoryError
 from dagster_project.files import write_private
 from dagster_project.home import Home
 from dagster_project.lake import WHOLE
@@ -50,7 +51,12 @@ def clear_leftovers(home: Home) -> None:
 
 def _clear_folder(home: Home, table: Table, folder: Path) -> None:
     home.lake.sweep(table.zone, table.name, folder.name)
-    manifest = home.lake.manifest(table.zone, table.name, folder.name)
+    try:
+        manifest = home.lake.manifest(table.zone, table.name, folder.name)
+    except ObservatoryError:
+        # What no manifest vouches for cannot be cleaned; it is stale, so it goes and is made again.
+        home.lake.remove(table.zone, table.name, folder.name)
+        return
     for file in folder.glob("*.parquet"):
         if manifest is None or file.name != manifest.file:
             file.unlink()

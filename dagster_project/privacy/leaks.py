@@ -10,18 +10,19 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import polars as pl
 
 from dagster_project.privacy.canary_index import CanaryIndex, canaries_in, normalise
-from dagster_project.privacy.sinks import NamedText, Sink, published_strings, read_pieces
+from dagster_project.privacy.sinks import NamedText, Sink, UnreadableError, published_strings, read_pieces
 from dagster_project.privacy.verbatim import CHARACTERS, WORDS, CopiedText
 
 __all__ = [
-    "Leak", "NamedText", "Sink", "leak_report", "normalise", "published_strings", "scan_canaries",
-    "scan_identifiers",
-    "scan_verbatim",
+    "UNREADABLE", "Leak", "NamedText", "Sink", "UnreadableError", "leak_report", "normalise", "published_strings",
+    "scan_canaries", "scan_identifiers", "scan_verbatim",
 ]  # fmt: skip
+UNREADABLE = "unreadable"
 REPORT = pl.Schema({"sink": pl.String, "kind": pl.String, "count": pl.UInt32})
 
 
@@ -39,7 +40,8 @@ def scan_canaries(sinks: Iterable[Sink], canaries: Sequence[str]) -> list[Leak]:
     characters), reversed, digits only, base64, hexadecimal, URL-encoded or escaped.
 
     `Leak.index` is the canary's position. Kinds: canary, canary_partial, canary_reversed, canary_digits,
-    canary_base64, canary_hex, canary_url, canary_escaped.
+    canary_base64, canary_hex, canary_url, canary_escaped; and unreadable, of the file at that position, where
+    a database could be searched as raw bytes only.
     """
     sinks = list(sinks)
     if not canaries or not sinks:
@@ -47,7 +49,9 @@ def scan_canaries(sinks: Iterable[Sink], canaries: Sequence[str]) -> list[Leak]:
     index = CanaryIndex(canaries)
     leaks = []
     for sink in sinks:
-        leaks += [Leak(sink.name, kind, at) for kind, at in canaries_in(read_pieces(sink), index)]
+        broken: list[Path] = []
+        leaks += [Leak(sink.name, kind, at) for kind, at in canaries_in(read_pieces(sink, broken), index)]
+        leaks += [Leak(sink.name, UNREADABLE, at) for at in range(len(broken))]
     return sorted(leaks)
 
 

@@ -2,7 +2,7 @@
 
 Parquet is decoded column by column with its footer, SQLite and DuckDB files table by table, JSON leaf by
 leaf, HTML text by text; compressed blobs are inflated. Databases are read from a private copy, so a running
-writer is never disturbed or locked out.
+writer is never disturbed or locked out; one that cannot be read is reported, for nobody knows what it holds.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import gzip
 import shutil
 import sqlite3
 import tempfile
+import time
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,6 +30,7 @@ MAX_NESTING = 6
 JSON_STARTS = ("{", "[", " ", "\n", "\t", "\r")
 COMPANIONS = ("-wal", "-journal", ".wal")
 INFLATED_LIMIT = 256 << 20
+BUSY_SECONDS = 60.0
 
 
 class NamedText(NamedTuple):
@@ -41,8 +43,12 @@ class NamedText(NamedTuple):
 Sink = Path | NamedText
 
 
+class UnreadableError(Exception):
+    """A database whose content cannot be got at. Says nothing else, so that nothing of it is quoted."""
+
+
 def published_strings(path: Path) -> list[str]:
-    """The distinct strings of a sink, in order of first appearance.
+    """The distinct strings of a sink, in order of first appearance. Raises UnreadableError on a broken database.
 
     Parquet: values of every column with text or whole numbers, nested ones too, column names, statistics and
     key-value metadata. SQLite, DuckDB: cells, names, comments. JSON (also inside cells): keys and values.
@@ -51,16 +57,19 @@ def published_strings(path: Path) -> list[str]:
     return list(dict.fromkeys(text for text in _strings(path) if text))
 
 
-def read_pieces(sink: Sink) -> Iterator[bytes | list[str]]:
-    """A sink's raw content, then its decoded strings: what the canary scan searches. Folders yield every
-    file.
-    """
+def read_pieces(sink: Sink, unreadable: list[Path]) -> Iterator[bytes | list[str]]:
+    """A sink's raw content, then its decoded strings; of folders every file's. Databases that cannot be read: `unreadable`."""
     if isinstance(sink, NamedText):
         yield [sink.text]
         return
     for path in files_of(sink):
         yield path.read_bytes()
-        yield from _chunks(published_strings(path))
+        try:
+            texts = published_strings(path)
+        except UnreadableError:
+            unreadable.append(path)
+        else:
+            yield from _chunks(texts)
 
 
 def files_of(path: Path) -> list[Path]:
@@ -210,29 +219,38 @@ class _Collector(HTMLParser):
 
 
 @contextmanager
-def _copied(path: Path) -> Iterator[Path]:
-    """A private copy of a database file and its journals, gone afterwards."""
-    with tempfile.TemporaryDirectory() as folder:
-        for file in files_of(path):
-            shutil.copyfile(file, Path(folder) / file.name)
-        yield Path(folder) / path.name
+def _snapshot(path: Path) -> Iterator[sqlite3.Connection]:
+    """A private copy of a SQLite database as of one moment, whoever writes to it; gone afterwards."""
+    with tempfile.TemporaryDirectory() as folder, closing(sqlite3.connect(Path(folder) / path.name)) as copy:
+        latest = time.monotonic() + BUSY_SECONDS
+
+        def wait(status: int, *_: int) -> None:
+            if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) and time.monotonic() > latest:
+                raise UnreadableError
+
+        with closing(sqlite3.connect(_address(path), uri=True, timeout=0)) as source:
+            source.backup(copy, progress=wait)
+        yield copy
+
+
+def _address(path: Path) -> str:
+    # Opened as usual, a database in WAL mode that nobody has open would be left with new files beside it.
+    with path.open("rb") as file:
+        in_wal_mode = file.read(20)[18:] == b"\2\2"
+    quiet = in_wal_mode and not path.with_name(f"{path.name}-wal").exists()
+    return f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if quiet else ''}"
 
 
 def _sqlite(path: Path) -> Iterator[str]:
-    with _copied(path) as copy:
-        connection = sqlite3.connect(copy)
-        connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
-        try:
-            objects = connection.execute("SELECT name, type, sql FROM sqlite_master").fetchall()
-            yield from (sql for _, _, sql in objects if sql)
-            for name, kind, _ in objects:
+    try:
+        with _snapshot(path) as copy:
+            copy.text_factory = lambda raw: raw.decode("utf-8", "replace")
+            for name, kind, sql in copy.execute("SELECT name, type, sql FROM sqlite_master").fetchall():
+                yield sql or name
                 if kind == "table":
-                    yield from _sqlite_table(connection, name)
-        except sqlite3.DatabaseError:
-            # A file torn mid-write still has its raw bytes searched.
-            return
-        finally:
-            connection.close()
+                    yield from _sqlite_table(copy, name)
+    except sqlite3.Error:
+        raise UnreadableError from None
 
 
 def _sqlite_table(connection: sqlite3.Connection, table: str) -> Iterator[str]:
@@ -252,21 +270,19 @@ def _sqlite_table(connection: sqlite3.Connection, table: str) -> Iterator[str]:
 
 
 def _duckdb(path: Path) -> Iterator[str]:
-    with _copied(path) as copy:
+    with tempfile.TemporaryDirectory() as folder:
+        copies = [shutil.copyfile(file, Path(folder) / file.name) for file in files_of(path)]
         try:
-            connection = duckdb.connect(str(copy), read_only=True, config=LOCKED)
+            with duckdb.connect(str(copies[0]), read_only=True, config=LOCKED) as connection:
+                yield from _duckdb_objects(connection)
         except duckdb.Error:
-            return
-        with connection:
-            yield from _duckdb_objects(connection)
+            raise UnreadableError from None
 
 
-LOCKED: dict[str, str | bool | int | float | list[str]] = {
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-    "allow_community_extensions": False,
-    "enable_external_access": False,
-}
+EXTENSIONS = ("autoinstall_known_extensions", "autoload_known_extensions", "allow_community_extensions")
+LOCKED: dict[str, str | bool | int | float | list[str]] = dict.fromkeys(
+    (*EXTENSIONS, "enable_external_access"), False
+)
 
 
 def _duckdb_objects(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from dagster_project import automation
+from dagster_project import automation, running
 from dagster_project.definitions import defs
 from dagster_project.home import Home
 from dagster_project.steps import HomeResource
@@ -53,6 +53,63 @@ def test_a_refused_file_does_not_hold_up_the_others(home: Path, inbox: Path) -> 
     batches, refusals = automation.register_inbox(Home(home), time.time())
     assert len(batches) == 1 and len(refusals) == 1
     assert "--privacy-unit" in refusals[0] and "bake" not in refusals[0]
+
+
+def request(home: Path, instance: dg.DagsterInstance) -> str:
+    """The batch that one evaluation requests, added to Dagster as its daemon does."""
+    (requested,) = evaluate(home, instance).run_requests or []
+    instance.add_dynamic_partitions("batches", [str(requested.partition_key)])
+    return str(requested.partition_key)
+
+
+def test_a_file_that_cannot_be_read_is_taken_out_until_it_changes(
+    home: Path, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OBSERVATORY_HOME", str(home))
+    file, instance = (
+        write_conversations(inbox / "half.jsonl", 20, bad_lines=20),
+        dg.DagsterInstance.ephemeral(),
+    )
+    settle(file)
+    key = request(home, instance)
+    assert not evaluate(home, instance).run_requests and len(Home(home).batches()) == 1
+    job = defs.resolve_job_def("read_batch")
+    run = job.execute_in_process(instance=instance, partition_key=key, raise_on_error=False)
+    assert not run.success
+    for _ in range(2):
+        assert not evaluate(home, instance).run_requests
+        assert Home(home).batches() == [] and instance.get_dynamic_partitions("batches") == []
+    settle(write_conversations(file, 20))
+    assert request(home, instance) != key
+
+
+def test_a_batch_that_is_known_keeps_what_it_was_added_with(home: Path, inbox: Path) -> None:
+    file = write_conversations(inbox / "a.jsonl", 20)
+    settle(file)
+    opened = Home(home)
+    ((batch, _),) = running.add_files(
+        opened, [file], format_name="openai", privacy_unit="conversation", mapping={"model": "model"}
+    )
+    assert request(home, dg.DagsterInstance.ephemeral()) == batch.key
+    assert opened.batches() == [batch]
+
+
+def test_nothing_is_registered_while_a_run_works_in_the_home(home: Path, inbox: Path) -> None:
+    settle(write_conversations(inbox / "a.jsonl", 20))
+    instance = dg.DagsterInstance.ephemeral()
+    with running.only_run(Home(home)):
+        tick = evaluate(home, instance)
+    assert not tick.run_requests and "wait" in str(tick.skip_reason)
+    assert Home(home).batches() == []
+    assert request(home, instance)
+
+
+def test_a_partition_that_is_no_batch_is_taken_out(home: Path, inbox: Path) -> None:
+    settle(write_conversations(inbox / "a.jsonl", 20))
+    instance = dg.DagsterInstance.ephemeral()
+    instance.add_dynamic_partitions("batches", ["by-hand"])
+    key = request(home, instance)
+    assert instance.get_dynamic_partitions("batches") == [key]
 
 
 def test_nothing_starts_by_itself_before_it_is_switched_on() -> None:

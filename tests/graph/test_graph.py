@@ -79,6 +79,15 @@ def test_every_asset_says_what_it_is(key: str) -> None:
     assert {check.name for check in GRAPH.get_check_keys_for_assets({node.key})} >= {"schema"}
 
 
+def test_every_published_table_stands_behind_a_suite_and_a_leak_scan() -> None:
+    """A step answers for all its tables on the first; the last one, the inventory, is of the whole file."""
+    for spec in SPECS.values():
+        if any(table in catalogue.PUBLISHED for table in spec.outputs):
+            keys = {dg.AssetKey(table.name) for table in spec.outputs}
+            checks = {check.name for check in GRAPH.get_check_keys_for_assets(keys)}
+            assert checks >= {"schema", "expectations", "no_leaks"}, spec.name
+
+
 def test_every_check_blocks() -> None:
     for key in GRAPH.asset_check_keys:
         assert GRAPH.get_check_spec(key).blocking if hasattr(GRAPH, "get_check_spec") else True

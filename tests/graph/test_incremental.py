@@ -8,10 +8,14 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
 from dagster_project import running
+from dagster_project.cli import app
+from dagster_project.erasure.record import Record, read_record, write_record
 from dagster_project.errors import ObservatoryError
 from dagster_project.home import Home
+from dagster_project.privacy.tombstones import Tombstones
 from tests.support import write_conversations
 
 Add = Callable[..., Home]
@@ -116,12 +120,18 @@ def test_damage_is_mended_by_the_next_run(add: Add, home: Path) -> None:
 
 
 def test_one_unreadable_file_does_not_stop_the_others(add: Add, home: Path, tmp_path: Path) -> None:
+    """Nor does a partition without a batch, and the erasure that was open is closed by what was published."""
     opened = add()
     good = write_conversations(tmp_path / "good.jsonl", 30, seed=3)
     bad = write_conversations(tmp_path / "bad.jsonl", 30, seed=4, bad_lines=30)
-    running.add_files(opened, [bad, good], format_name=None, privacy_unit="user", mapping={})
-    with pytest.raises(ObservatoryError, match="was not added"):
-        running.materialise(opened)
+    write_record(opened, Record(Tombstones(), {opened.batches()[0].key: []}))
+    opened.use_as_dagster_home()
+    with dg.DagsterInstance.get() as instance:
+        instance.add_dynamic_partitions("batches", ["by-hand"])
+    result = CliRunner().invoke(app, ["run", str(bad), str(good), "--home", str(home)])
+    assert result.exit_code == 1 and isinstance(result.exception, ObservatoryError)
+    assert "was not added" in str(result.exception) and "Warehouse:" in result.output
+    assert read_record(opened).pending is None and opened.warehouse.exists()
     assert len(opened.batches()) == 2
     assert opened.lake.scan("restricted", "current_conversations").collect().height == 430
 

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from dagster_project import running, warehouse
+from dagster_project.errors import ObservatoryError
 from dagster_project.home import Home
 from tests.support import write_conversations
 
@@ -50,10 +52,22 @@ def test_releases_follow_each_other_whatever_is_added(add: Add, home: Path, tmp_
     assert events(opened) == {}, "exact figures are not published beside noisy ones"
 
 
-def test_damaged_state_begins_anew(add: Add, home: Path) -> None:
+STATE = ("cluster_assignments", "cluster_centroids", "cluster_nodes", "cluster_members", "projections")
+
+
+def test_damaged_state_begins_anew_but_for_a_release_that_has_to_be_compared(add: Add, home: Path) -> None:
     opened = add()
-    for table in ("cluster_members", "cluster_assignments"):
-        next((home / "restricted" / table / "all").glob("*.parquet")).write_bytes(b"torn")
+    for place in (
+        *(f"restricted/{table}" for table in STATE),
+        "published/cluster_lineage",
+        "published/clusters",
+    ):
+        next((home / place / "all").glob("*.parquet")).write_bytes(b"torn")
+    with pytest.raises(ObservatoryError, match="the last release is damaged"):
+        running.materialise(opened)
+    assert opened.lake.scan("restricted", "projections").collect().height == 400
+    opened.store_settings(opened.settings().model_copy(update={"hold_small_changes": False}))
     assert running.materialise(Home(home))
     assert running.materialise(Home(home)) == []
     assert opened.lake.scan("restricted", "cluster_changes").collect()["release"].max() == 2
+    assert events(opened) == {2: {"born"}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import gzip
 import json
 import re
@@ -20,7 +21,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dagster_project.privacy import canary_index
+from dagster_project.home import Home
+from dagster_project.leak_gate import find_leaks
+from dagster_project.privacy import canary_index, sinks
 from dagster_project.privacy.leaks import (
     Leak,
     NamedText,
@@ -227,7 +230,7 @@ def test_footers_free_pages_journals_and_folders_are_searched(tmp_path: Path) ->
     assert [leak.index for leak in by_file["a.parquet"]] == [0]
     assert by_file["numbers.parquet"] == [Leak("numbers.parquet", "canary_digits", 1)]
     assert {0, 3} <= {leak.index for leak in by_file["b.db"]}
-    assert [leak.index for leak in by_file["c.db"]] == [3]
+    assert [(leak.kind, leak.index) for leak in by_file["c.db"]] == [("canary", 3), ("unreadable", 0)]
 
 
 def test_reading_a_database_leaves_it_alone(tmp_path: Path) -> None:
@@ -241,6 +244,27 @@ def test_reading_a_database_leaves_it_alone(tmp_path: Path) -> None:
     assert [leak.index for leak in scan_canaries([path], CANARIES)] == [3]
     assert sorted(file.name for file in tmp_path.iterdir()) == before
     writer.close()
+    assert [leak.index for leak in scan_canaries([path], CANARIES)] == [3]
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("cut", [0.0, 0.5])
+@pytest.mark.parametrize("file", ["events.db", "observatory.duckdb"])
+def test_a_database_that_cannot_be_read_is_no_clean_one(home: Path, file: str, cut: float) -> None:
+    path = home / file
+    WRITERS[file](path, [f"{text} {number}" for number in range(60) for text in CLEAN])
+    assert find_leaks(Home(home), [path], strict=[]) == {}
+    content = path.read_bytes()
+    path.write_bytes(content[:20] if cut == 0 else content[: int(len(content) * cut)] + b"x" * 64)
+    assert find_leaks(Home(home), [path], strict=[]) == {f"{file}: unreadable": 1}
+
+
+def test_a_database_that_stays_locked_is_no_clean_one(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sinks, "BUSY_SECONDS", 0.1)
+    write_sqlite(home / "a.db", CLEAN)
+    with contextlib.closing(sqlite3.connect(home / "a.db")) as writer:
+        writer.execute("BEGIN EXCLUSIVE")
+        assert find_leaks(Home(home), [home / "a.db"]) == {"a.db: unreadable": 1}
 
 
 def test_findings_hold_nothing_restricted() -> None:

@@ -17,7 +17,7 @@ from dagster_project.erasure.record import Record, read_record, write_record
 from dagster_project.erasure.survey import HOLDS_NOBODY, PERSONAL, catalogued, columns_of, personal_tables
 from dagster_project.errors import ObservatoryError
 from dagster_project.home import Home
-from dagster_project.lake import Lake
+from dagster_project.lake import WHOLE, Lake
 from dagster_project.plan import expected_fingerprints
 from dagster_project.privacy.tombstones import Tombstones
 from dagster_project.steps import SPECS
@@ -31,7 +31,7 @@ Row = tuple[str | None, str | None, str]
 @pytest.fixture(autouse=True)
 def no_release(monkeypatch: pytest.MonkeyPatch) -> None:
     """These tests look at the lake alone; the graph's tests publish."""
-    monkeypatch.setattr(running, "materialise", lambda home, on_event: [])
+    monkeypatch.setattr(running, "bring_up_to_date", lambda *_: running.Materialised([], []))
 
 
 def read(home: Home, file: Path, rows: Sequence[Row], unit: str = "user") -> BatchReading:
@@ -243,6 +243,30 @@ def test_a_damaged_table_goes_and_a_damaged_source_is_named(home: Path, tmp_path
     next((opened.restricted / "conversations" / key).glob("*.parquet")).write_bytes(b"torn")
     with pytest.raises(ObservatoryError, match="does not match its manifest"):
         forgetting.forget(opened, ["bob"])
+
+
+@pytest.mark.parametrize("where", ["restricted/facets", "restricted/projections", "published/clusters"])
+def test_a_damaged_manifest_does_not_keep_an_erasure_open(home: Path, tmp_path: Path, where: str) -> None:
+    opened = Home(home)
+    read(opened, tmp_path / "a.jsonl", [("c1", "ann", "one"), ("c2", "bob", "two")])
+    zone, table = where.split("/")
+    key = opened.batches()[0].key if table == "facets" else WHOLE
+    staged = opened.lake.stage(zone, table, pl.DataFrame({"conversation_id": ["c1", "c2"]}), key)
+    opened.lake.commit(staged, code_version="1", fingerprint="f")
+    (home / where / key / "manifest.json").write_text("{")
+    forgetting.forget(opened, ["ann"])
+    assert read_record(opened).pending is None
+    assert not (home / where / key).exists()
+
+
+def test_a_refused_batch_does_not_keep_an_erasure_open(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = Home(home)
+    read(opened, tmp_path / "a.jsonl", [("c1", "ann", "one"), ("c2", "bob", "two")])
+    monkeypatch.setattr(running, "bring_up_to_date", lambda *_: running.Materialised([], ["b was not added"]))
+    assert forgetting.forget(opened, ["ann"]).refusals == ["b was not added"]
+    assert read_record(opened).pending is None
 
 
 def test_the_doctor_names_an_erasure_that_is_open(home: Path) -> None:

@@ -9,11 +9,22 @@ import polars as pl
 import pytest
 from published_sample import LIMITS, published
 
-from schemas.expectations import SUITES, validate_published
+from schemas.expectations import SUITES, validate_published, validate_table
 from schemas.limits import published_schemas
 from schemas.published import MODELS
 
-FRAMES = published()
+SPENT = {
+    "release": pl.Series([1, 1], dtype=pl.UInt32),
+    "mechanism": ["names", "counts"],
+    "epsilon": [0.5, 0.5],
+    "delta": [1e-8, 0.0],
+    "l0": pl.Series([3, 3], dtype=pl.UInt32),
+    "linf": pl.Series([5, 5], dtype=pl.UInt32),
+    "unit": ["user", "user"],
+    "epsilon_spent": [1.0, 1.0],
+    "delta_spent": [1e-8, 1e-8],
+}
+FRAMES = published() | {"privacy_ledger": pl.DataFrame(SPENT)}
 SECRET = "jo.secret@example.org"
 
 
@@ -79,6 +90,9 @@ FAULTS: list[tuple[str, Change, str]] = [
     ("concern_quadrants", first(quadrant="fifth"), "quadrant is known"),
     ("comparison_report", first(explanation=f"about {SECRET}"), "explanation holds no identifier"),
     ("privacy_report", first(explanation=f"about {SECRET}"), "explanation holds no identifier"),
+    ("privacy_ledger", first(epsilon=0.0), "epsilon was spent"),
+    ("privacy_ledger", first(epsilon_spent=0.25), "what was spent by then holds its epsilon"),
+    ("privacy_ledger", first(mechanism=f"for {SECRET}"), "mechanism holds no identifier"),
     ("run_log", first(seconds=-1.0), "seconds are not negative"),
 ]
 
@@ -168,6 +182,15 @@ def test_the_run_log_may_come_later_and_an_empty_release_passes(tmp_path: Path) 
         "privacy_report": parts["privacy_report"]
     }
     assert validate_published(empty, tmp_path / "docs").success
+
+
+def test_a_table_that_leans_on_no_other_is_validated_alone(tmp_path: Path) -> None:
+    for name in ("privacy_ledger", "run_log"):
+        assert validate_table(name, FRAMES[name], tmp_path / name).success
+        assert validate_table(name, FRAMES[name].clear(), tmp_path / name).success
+        assert (tmp_path / name / "index.html").exists()
+    wrong = validate_table("run_log", first(seconds=-1.0)(FRAMES["run_log"]), tmp_path / "run_log")
+    assert wrong.failed == ("run_log: seconds are not negative",)
 
 
 SCHEMA_FAULTS = [
