@@ -33,7 +33,7 @@ WORDS = ("request", "task")
 @table_step(
     outputs=[CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, PRIVACY_REPORT, COUNTED_CONVERSATIONS],
     inputs=[CURRENT_CONVERSATIONS, FACETS, CONCERNS, CLUSTER_ASSIGNMENTS, CLUSTER_NODES, EMBEDDINGS],
-    version="2",
+    version="3",
     group="release",
     settings=(
         "min_users",
@@ -93,6 +93,7 @@ def release(
             thresholds=limits,
             makers=makers,
             left_out=counted.left_out,
+            before=None if before is None else before.tables,
         )
     choice = choose(before, candidate, limits)
     return _result(choice.release, rows_in=read.height, kept=choice.kept)

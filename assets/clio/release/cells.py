@@ -26,10 +26,17 @@ class Cells:
     entries: Mapping[str, pl.DataFrame]
 
 
-def count_cells(conversations: pl.DataFrame, tree: Tree, thresholds: Thresholds, harmless: str) -> Cells:
+def count_cells(
+    conversations: pl.DataFrame,
+    tree: Tree,
+    thresholds: Thresholds,
+    harmless: str,
+    shown_before: pl.DataFrame | None = None,
+) -> Cells:
     """Count every dimension at every published cluster and decide which cells are shown.
 
-    In: cluster_id (base), user, language, week, model, concern_band of each conversation.
+    In: cluster_id (base), user, language, week, model, concern_band of each conversation; the `cluster_cells` of the
+    release before, which are not withheld to protect others while others will do.
     """
     if tree.empty:
         return Cells({}, {})
@@ -37,10 +44,23 @@ def count_cells(conversations: pl.DataFrame, tree: Tree, thresholds: Thresholds,
     sensitive = Rules(thresholds.cells, thresholds.min_merged, harmless)
     entries = {dimension: _entries(conversations, tree, dimension) for dimension in DIMENSIONS}
     outcomes = {
-        dimension: suppress_cells(part, tree.parents, sensitive if dimension == SENSITIVE else plain)
+        dimension: suppress_cells(
+            part,
+            tree.parents,
+            sensitive if dimension == SENSITIVE else plain,
+            None if shown_before is None else _told(shown_before, tree, dimension),
+        )
         for dimension, part in entries.items()
     }
     return Cells(outcomes, entries)
+
+
+def _told(shown_before: pl.DataFrame, tree: Tree, dimension: str) -> pl.DataFrame:
+    """node, value of the cells that the release before showed; of the whole release those of any cluster."""
+    cells = shown_before.filter((pl.col("dimension") == dimension) & (pl.col("value") != OTHER))
+    own = cells.join(tree.totals, on="cluster_id").select("node", "value")
+    whole = cells.select(pl.lit(0, dtype=own.schema["node"]).alias("node"), "value")
+    return pl.concat([own, whole]).unique()
 
 
 def _entries(conversations: pl.DataFrame, tree: Tree, dimension: str) -> pl.DataFrame:

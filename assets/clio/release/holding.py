@@ -11,6 +11,7 @@ from assets.clio.release.cells import value_labels
 from assets.clio.release.report import kept_report
 from dagster_project.errors import ObservatoryError
 from dagster_project.privacy.changes import Seen, small_changes
+from dagster_project.privacy.remainders import small_remainders
 from dagster_project.privacy.thresholds import Thresholds
 from schemas.published import DIMENSIONS
 
@@ -28,8 +29,13 @@ def seen(release: Release) -> Seen:
 
 
 def changed_parts(before: Release, after: Release, thresholds: Thresholds) -> pl.DataFrame:
-    """Parts of two releases between which too few people make the difference; see `privacy.changes`."""
-    return small_changes(seen(before), seen(after), thresholds.nodes, thresholds.cells)
+    """Parts of two releases between which too few people make the difference.
+
+    Both what has one id in both (`privacy.changes`) and what is left when figures of one are subtracted from a figure of
+    the other (`privacy.remainders`). Out: `privacy.changes.FOUND`.
+    """
+    releases, limits = (seen(before), seen(after)), (thresholds.nodes, thresholds.cells)
+    return pl.concat([small_changes(*releases, *limits), small_remainders(*releases, *limits)]).unique()
 
 
 def kept(before: Release, thresholds: Thresholds) -> Release:

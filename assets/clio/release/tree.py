@@ -71,8 +71,16 @@ class Tree:
         )
 
 
-def grow_tree(conversations: pl.DataFrame, nodes: pl.DataFrame, thresholds: Thresholds) -> Tree:
-    """Decide which clusters are shown. In: `cluster_id` (base), `user` of each conversation; the tree.
+def grow_tree(
+    conversations: pl.DataFrame,
+    nodes: pl.DataFrame,
+    thresholds: Thresholds,
+    shown_before: pl.DataFrame | None = None,
+) -> Tree:
+    """Decide which clusters are shown.
+
+    In: `cluster_id` (base), `user` of each conversation; the tree; `cluster_id` of those that the release before showed,
+    which are not merged to protect others while others will do.
 
     Raises ObservatoryError where a cluster has no row in `nodes`, or parents do not lead to the top.
     """
@@ -85,7 +93,8 @@ def grow_tree(conversations: pl.DataFrame, nodes: pl.DataFrame, thresholds: Thre
     total = entries.group_by("user").agg(pl.col("n").sum()).with_columns(cluster_id=pl.lit(TOP))
     if _failing(measure(total, "cluster_id"), thresholds).height:
         return _nothing(nodes)
-    shown, others, fates = _descend(counted, nodes, thresholds)
+    told = None if shown_before is None else shown_before.select(item="cluster_id")
+    shown, others, fates = _descend(counted, nodes, thresholds, told)
     return _assemble(shown, others, fates, nodes, paths, pl.concat([counted, total.select(counted.columns)]))
 
 
@@ -116,7 +125,7 @@ def _failing(sizes: pl.DataFrame, thresholds: Thresholds) -> pl.DataFrame:
 
 
 def _descend(
-    counted: pl.DataFrame, nodes: pl.DataFrame, thresholds: Thresholds
+    counted: pl.DataFrame, nodes: pl.DataFrame, thresholds: Thresholds, told: pl.DataFrame | None
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Walk from the top; children are looked at where their parent is shown.
 
@@ -132,7 +141,7 @@ def _descend(
             break
         entries = children.join(counted.rename({"cluster_id": "item"}), on="item")
         failing = _failing(measure(entries, "group", "item"), thresholds)
-        merged = merge_small(entries, failing, thresholds.nodes, thresholds.min_merged)
+        merged = merge_small(entries, failing, thresholds.nodes, thresholds.min_merged, told)
         kept = children.join(merged, on="item", how="anti")
         shown.append(kept)
         others.append(merged.filter(~pl.col("closed")).select("group", "item"))
