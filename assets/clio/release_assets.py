@@ -86,16 +86,20 @@ def release(
         limits=limits.nodes,
     )
     with lazy_queries_on(choose_device(settings.device)):
-        candidate = count_release(
-            counted.rows,
-            with_pool(nodes, counted.rows),
-            unclustered=read.height - rows.height,
-            thresholds=limits,
-            makers=makers,
-            left_out=counted.left_out,
-            before=None if before is None else before.tables,
+        candidates = (
+            count_release(
+                counted.rows,
+                with_pool(nodes, counted.rows),
+                unclustered=read.height - rows.height,
+                thresholds=limits,
+                makers=makers,
+                left_out=counted.left_out,
+                before=None if before is None else before.tables,
+                only_told=only_told,
+            )
+            for only_told in (False, True)
         )
-    choice = choose(before, candidate, limits)
+        choice = choose(before, candidates, limits)
     return _result(choice.release, rows_in=read.height, kept=choice.kept)
 
 

@@ -46,7 +46,11 @@ class DimensionCells:
 
 
 def suppress_cells(
-    entries: pl.DataFrame, parents: np.ndarray, rules: Rules, shown_before: pl.DataFrame | None = None
+    entries: pl.DataFrame,
+    parents: np.ndarray,
+    rules: Rules,
+    shown_before: pl.DataFrame | None = None,
+    barred: pl.DataFrame | None = None,
 ) -> DimensionCells:
     """Choose the cells of one dimension that may be published.
 
@@ -58,10 +62,12 @@ def suppress_cells(
         Parent of each node; -1 for node 0. Children of one node are contiguous and follow it.
     shown_before : node, value, optional
         Cells that the release before showed; withheld to protect others only where no other cell is left.
+    barred : node, value, optional
+        Cells that may not be shown, whatever they hold.
 
     """
     cells = _judged(entries, rules, shown_before)
-    blocked = pl.DataFrame(schema={"node": cells.schema["node"], "value": pl.String})
+    blocked = cells.select("node", "value").clear() if barred is None else barred
     for repeat in range(MOST_REPEATS):
         outcome = _walk(entries, cells, blocked, parents, rules)
         open_cells = _given_away(outcome, cells, parents, rules)

@@ -3,7 +3,9 @@
 A group that one release tells apart may lie within a group of the other (a cluster that is merged into `other` now, a
 cell that is withheld now). Who knows that nothing comes or goes but crowds may subtract it, and is left with a group
 that neither release shows. Compared are whole sets of conversations: of every published group, the largest part that is
-a sum of groups of the other release is taken away, and the rest has to be nobody or a crowd.
+a sum of groups of the other release is taken away, and the rest has to be nobody or a crowd. A later figure tells of
+the time before only where nobody came since: of a cluster that grew by a crowd it may be this group that grew, so such
+figures are not subtracted from earlier ones. The reverse is always done, for conversations hardly ever go.
 Source: specs/privacy_reliability.md 1.3, rules 2 and 3.
 """
 
@@ -29,14 +31,15 @@ def small_remainders(before: Seen, after: Seen, nodes: Limits, cells: Limits) ->
     release, `lost` where it is of the earlier one.
     """
     dimensions = pl.concat([before.cells["dimension"], after.cells["dimension"]]).unique().sort()
-    found = [pl.DataFrame(schema=FOUND)]
+    found, grown = [pl.DataFrame(schema=FOUND)], _grown(before, after, nodes)
     for dimension in (CLUSTER, *dimensions):
         people = _people(before, after, dimension)
         atoms = people.group_by("atom", "place", "value", "place_after", "value_after").agg(n=pl.len())
         early = _groups(before, atoms.select("atom", "place", "value"), dimension)
         late = _groups(after, atoms.select("atom", place="place_after", value="value_after"), dimension)
         limits = nodes if dimension == CLUSTER else cells
-        for direction, minuend, subtrahends in (("gained", late, early), ("lost", early, late)):
+        still = late.join(grown, on="cluster_id", how="anti")
+        for direction, minuend, subtrahends in (("gained", late, early), ("lost", early, still)):
             rest = _remainders(minuend, subtrahends, atoms.select("atom", "n"))
             entries = rest.join(people.select("atom", "user"), on="atom")
             entries = entries.group_by(*GROUP, "system", "within", "user").agg(n=pl.len())
@@ -44,6 +47,23 @@ def small_remainders(before: Seen, after: Seen, nodes: Limits, cells: Limits) ->
             told = pl.lit(dimension).alias("dimension"), pl.lit(direction).alias("direction")
             found.append(small.select(*GROUP, *told).select(FOUND.keys()).unique())
     return pl.concat(found)
+
+
+def _grown(before: Seen, after: Seen, limits: Limits) -> pl.DataFrame:
+    """Clusters of the later release that hold a crowd more than before. Out: cluster_id.
+
+    One that was not published before may have grown where the whole has.
+    """
+    sizes = []
+    for side in (before, after):
+        everything = pl.lit([WHOLE_RELEASE], dtype=pl.List(pl.String))
+        placed = side.members.select(cluster_id=everything.list.concat("clusters")).explode("cluster_id")
+        sizes.append(placed.group_by("cluster_id").agg(n=pl.len().cast(pl.Int64)))
+    both = sizes[1].join(sizes[0], on="cluster_id", how="left", suffix="_before")
+    more = both.with_columns(more=pl.col("n") - pl.col("n_before"))
+    whole = more.filter(pl.col("cluster_id") == WHOLE_RELEASE)["more"].sum()
+    grown = pl.col("more").fill_null(whole) >= limits.min_conversations
+    return more.filter(grown).select("cluster_id")
 
 
 def _people(before: Seen, after: Seen, dimension: str) -> pl.DataFrame:
@@ -70,7 +90,9 @@ def _groups(seen: Seen, atoms: pl.DataFrame, dimension: str) -> pl.DataFrame:
         return placed.select("atom", "cluster_id", "value", kind=pl.lit("part"))
     here = seen.cells.filter(pl.col("dimension") == dimension)
     top = seen.clusters.filter(pl.col("parent_id").is_null()).select("cluster_id")
-    whole = here.join(top, on="cluster_id", how="semi").select(pl.lit(WHOLE_RELEASE).alias("cluster_id"), "value")
+    whole = here.join(top, on="cluster_id", how="semi").select(
+        pl.lit(WHOLE_RELEASE).alias("cluster_id"), "value"
+    )
     shown = pl.concat([here.select(GROUP), whole]).filter(pl.col("value") != OTHER).unique()
     divided = pl.concat([here, whole], how="diagonal").select("cluster_id").unique()
     inside = placed.join(divided, on="cluster_id", how="semi")
@@ -86,9 +108,7 @@ def _placed(seen: Seen, atoms: pl.DataFrame) -> pl.DataFrame:
     counted = atoms.drop_nulls("place") if seen.clusters.height else atoms.clear()
     own = counted.with_columns(cluster_id=pl.col("place").str.split(BETWEEN)).explode("cluster_id")
     parents = seen.clusters.select("cluster_id", pl.col("parent_id").fill_null(WHOLE_RELEASE))
-    whole = counted.with_columns(
-        cluster_id=pl.lit(WHOLE_RELEASE), parent_id=pl.lit(None, dtype=pl.String)
-    )
+    whole = counted.with_columns(cluster_id=pl.lit(WHOLE_RELEASE), parent_id=pl.lit(None, dtype=pl.String))
     found = pl.concat([own.join(parents, on="cluster_id"), whole])
     return found.select("atom", "value", "cluster_id", "parent_id")
 

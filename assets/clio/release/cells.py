@@ -32,26 +32,28 @@ def count_cells(
     thresholds: Thresholds,
     harmless: str,
     shown_before: pl.DataFrame | None = None,
+    only_told: bool = False,
 ) -> Cells:
     """Count every dimension at every published cluster and decide which cells are shown.
 
     In: cluster_id (base), user, language, week, model, concern_band of each conversation; the `cluster_cells` of the
-    release before, which are not withheld to protect others while others will do.
+    release before, which are not withheld to protect others while others will do; with `only_told` no other cells of
+    their clusters are shown.
     """
     if tree.empty:
         return Cells({}, {})
     plain = Rules(thresholds.cells, thresholds.min_merged)
     sensitive = Rules(thresholds.cells, thresholds.min_merged, harmless)
     entries = {dimension: _entries(conversations, tree, dimension) for dimension in DIMENSIONS}
-    outcomes = {
-        dimension: suppress_cells(
-            part,
-            tree.parents,
-            sensitive if dimension == SENSITIVE else plain,
-            None if shown_before is None else _told(shown_before, tree, dimension),
-        )
-        for dimension, part in entries.items()
-    }
+    outcomes = {}
+    for dimension, part in entries.items():
+        told = None if shown_before is None else _told(shown_before, tree, dimension)
+        barred = None
+        if told is not None and only_told:
+            barred = part.select("node", "value").unique().join(told, on=["node", "value"], how="anti")
+            barred = barred.join(told, on="node", how="semi")
+        rules = sensitive if dimension == SENSITIVE else plain
+        outcomes[dimension] = suppress_cells(part, tree.parents, rules, told, barred)
     return Cells(outcomes, entries)
 
 

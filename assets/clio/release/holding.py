@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import polars as pl
@@ -72,8 +73,11 @@ class Choice:
     kept: bool
 
 
-def choose(before: Release | None, after: Release, thresholds: Thresholds) -> Choice:
-    """The new release, or the one before where the difference would single people out."""
-    if before is None or changed_parts(before, after, thresholds).is_empty():
-        return Choice(after, False)
+def choose(before: Release | None, candidates: Iterable[Release], thresholds: Thresholds) -> Choice:
+    """The first candidate that may follow the release before, or that one where each would single people out."""
+    for after in candidates:
+        if before is None or changed_parts(before, after, thresholds).is_empty():
+            return Choice(after, False)
+    if before is None:
+        raise ObservatoryError("there is no release to choose from; count one first")
     return Choice(kept(before, thresholds), True)

@@ -10,7 +10,7 @@ import polars as pl
 
 from assets.clio.release.words import clean
 from dagster_project.errors import ObservatoryError
-from dagster_project.privacy.suppression import merge_small
+from dagster_project.privacy.suppression import COMPLEMENT, merge_small
 from dagster_project.privacy.thresholds import Thresholds, measure
 
 TOP = ""
@@ -76,11 +76,12 @@ def grow_tree(
     nodes: pl.DataFrame,
     thresholds: Thresholds,
     shown_before: pl.DataFrame | None = None,
+    only_told: bool = False,
 ) -> Tree:
     """Decide which clusters are shown.
 
     In: `cluster_id` (base), `user` of each conversation; the tree; `cluster_id` of those that the release before showed,
-    which are not merged to protect others while others will do.
+    which are not merged to protect others while others will do; with `only_told` no others are shown beside them.
 
     Raises ObservatoryError where a cluster has no row in `nodes`, or parents do not lead to the top.
     """
@@ -93,8 +94,8 @@ def grow_tree(
     total = entries.group_by("user").agg(pl.col("n").sum()).with_columns(cluster_id=pl.lit(TOP))
     if _failing(measure(total, "cluster_id"), thresholds).height:
         return _nothing(nodes)
-    told = None if shown_before is None else shown_before.select(item="cluster_id")
-    shown, others, fates = _descend(counted, nodes, thresholds, told)
+    told = None if shown_before is None else shown_before.select("parent_id", item="cluster_id")
+    shown, others, fates = _descend(counted, nodes, thresholds, told, only_told)
     return _assemble(shown, others, fates, nodes, paths, pl.concat([counted, total.select(counted.columns)]))
 
 
@@ -125,7 +126,11 @@ def _failing(sizes: pl.DataFrame, thresholds: Thresholds) -> pl.DataFrame:
 
 
 def _descend(
-    counted: pl.DataFrame, nodes: pl.DataFrame, thresholds: Thresholds, told: pl.DataFrame | None
+    counted: pl.DataFrame,
+    nodes: pl.DataFrame,
+    thresholds: Thresholds,
+    told: pl.DataFrame | None,
+    only_told: bool,
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Walk from the top; children are looked at where their parent is shown.
 
@@ -140,7 +145,13 @@ def _descend(
         if children.is_empty():
             break
         entries = children.join(counted.rename({"cluster_id": "item"}), on="item")
-        failing = _failing(measure(entries, "group", "item"), thresholds)
+        sizes = measure(entries, "group", "item")
+        failing = _failing(sizes, thresholds).select("group", "item", "reason")
+        if told is not None and only_told:
+            divided = told.select(group=pl.col("parent_id").fill_null(TOP)).unique()
+            news = sizes.join(divided, on="group", how="semi").join(told, on="item", how="anti")
+            news = news.join(failing, on="item", how="anti").select("group", "item")
+            failing = pl.concat([failing, news.with_columns(reason=pl.lit(COMPLEMENT))])
         merged = merge_small(entries, failing, thresholds.nodes, thresholds.min_merged, told)
         kept = children.join(merged, on="item", how="anti")
         shown.append(kept)
