@@ -37,8 +37,8 @@ def count_cells(
     """Count every dimension at every published cluster and decide which cells are shown.
 
     In: cluster_id (base), user, language, week, model, concern_band of each conversation; the `cluster_cells` of the
-    release before, which are not withheld to protect others while others will do; with `only_told` no other cells of
-    their clusters are shown.
+    release before, which are not withheld to protect others while others will do; with `only_told` no others are
+    shown.
     """
     if tree.empty:
         return Cells({}, {})
@@ -51,7 +51,6 @@ def count_cells(
         barred = None
         if told is not None and only_told:
             barred = part.select("node", "value").unique().join(told, on=["node", "value"], how="anti")
-            barred = barred.join(told, on="node", how="semi")
         rules = sensitive if dimension == SENSITIVE else plain
         outcomes[dimension] = suppress_cells(part, tree.parents, rules, told, barred)
     return Cells(outcomes, entries)

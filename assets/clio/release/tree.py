@@ -148,10 +148,7 @@ def _descend(
         sizes = measure(entries, "group", "item")
         failing = _failing(sizes, thresholds).select("group", "item", "reason")
         if told is not None and only_told:
-            divided = told.select(group=pl.col("parent_id").fill_null(TOP)).unique()
-            news = sizes.join(divided, on="group", how="semi").join(told, on="item", how="anti")
-            news = news.join(failing, on="item", how="anti").select("group", "item")
-            failing = pl.concat([failing, news.with_columns(reason=pl.lit(COMPLEMENT))])
+            failing = pl.concat([failing, _told_anew(sizes.join(failing, on="item", how="anti"), told)])
         merged = merge_small(entries, failing, thresholds.nodes, thresholds.min_merged, told)
         kept = children.join(merged, on="item", how="anti")
         shown.append(kept)
@@ -159,6 +156,15 @@ def _descend(
         fates.append(merged.select(cluster_id="item", reason="reason"))
         open_groups = kept.select(group="item")
     return pl.concat(shown), pl.concat(others), pl.concat(fates)
+
+
+def _told_anew(items: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
+    """Items that the release before may have merged: outside what it told (item, parent_id). Out: group, item, reason."""
+    merged = pl.col("item").str.starts_with(MERGED_SMALL)
+    groups = told.group_by(group=pl.col("parent_id").fill_null(TOP)).agg(merged.any().alias("merged"))
+    complete = groups.filter(~pl.col("merged"))
+    anew = items.join(complete, on="group", how="anti").join(told, on="item", how="anti")
+    return anew.select("group", "item", reason=pl.lit(COMPLEMENT))
 
 
 def _assemble(
