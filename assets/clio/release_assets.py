@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import polars as pl
 
@@ -28,6 +29,7 @@ from schemas.catalogue import (
 )
 
 WORDS = ("request", "task")
+DETAILS = ("turns", "flagged")
 
 
 @table_step(
@@ -62,7 +64,7 @@ def release(
 ) -> Result:
     """Publishes clusters and cells that enough distinct users share; merges or withholds the rest, and says how much."""
     from assets.clio.release import count_release
-    from assets.clio.release.counting import clustered_rows, count_rows, with_pool
+    from assets.clio.release.counting import as_counted, clustered_rows, count_rows, with_pool
     from assets.clio.release.holding import choose
 
     settings, nodes = step.settings, cluster_nodes.collect()
@@ -74,7 +76,8 @@ def release(
     makers = {"reader": read["reader"][0], "embedder": embedder, "namer": "shared-terms-2"}
     if settings.dp_epsilon is not None:
         words = read.select("conversation_id", *WORDS) if by_terms else None
-        return _result(_noisy(step, rows, nodes, makers, words), read.height, kept=False)
+        noisy = _noisy(step, rows, nodes, makers, words)
+        return _result(replace(noisy, counted=as_counted(noisy.counted, read)), read.height, kept=False)
     if by_terms:
         raise ObservatoryError("naming=dp_keywords names by noisy terms: set dp_epsilon too")
     counted = count_rows(
@@ -88,7 +91,7 @@ def release(
     with lazy_queries_on(choose_device(settings.device)):
         candidates = (
             count_release(
-                counted.rows,
+                as_counted(counted.rows, read, None if before is None else before.counted),
                 with_pool(nodes, counted.rows),
                 unclustered=read.height - rows.height,
                 thresholds=limits,
@@ -153,7 +156,7 @@ def _current(
     """Facets and bands of the version of each conversation that counts."""
     keys = ["conversation_id", "batch"]
     current = current_conversations.select(keys)
-    kept = (*keys, "user_key", "language", "week", "model", "reader", *words)
+    kept = (*keys, "user_key", "language", "week", "model", "reader", *DETAILS, *words)
     read = facets.select(kept).join(current, on=keys, how="semi").drop("batch")
     concern = concerns.join(current, on=keys, how="semi").select("conversation_id", "concern_band")
     return read.collect(), concern.collect()

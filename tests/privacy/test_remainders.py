@@ -10,7 +10,7 @@ import pytest
 from small_releases import FLOOR, make
 
 from assets.clio.release import Release, count_release
-from assets.clio.release.counting import clustered_rows, count_rows, with_pool
+from assets.clio.release.counting import as_counted, clustered_rows, count_rows, with_pool
 from assets.clio.release.holding import Choice, changed_parts, choose, seen
 from dagster_project.privacy.contributions import Bounds
 from dagster_project.privacy.thresholds import Limits, Thresholds
@@ -215,3 +215,28 @@ def test_no_reader_of_two_releases_is_left_with_a_few() -> None:
         blind += bool(singled_out(first, counted(more, nodes, FLOOR, first), FLOOR.cells))
     assert blind, "the attacker must find something where nobody guards, or this test tests nothing"
     assert moved >= 8, "releases must go on"
+
+
+def test_turns_and_flags_stay_as_they_were_counted() -> None:
+    """One conversation comes again, flagged now and longer: nothing that is counted of it has changed."""
+    rows = conversations(BEFORE, "cluster_id")
+    today = rows.select("conversation_id", turns=pl.lit(1), flagged=pl.lit(False))
+    first = as_counted(rows, today)
+    again = pl.col("conversation_id") == "A0"
+    later = today.with_columns(turns=pl.when(again).then(7).otherwise("turns"), flagged=again)
+    newcomers = conversations({"E": 20}, "cluster_id").with_columns(language=pl.lit("fr"))
+    their_details = newcomers.select("conversation_id", turns=pl.lit(3), flagged=pl.lit(True))
+    moved = rows.with_columns(
+        language=pl.when(pl.col("cluster_id") == "D").then(pl.lit("fr")).otherwise("language")
+    )
+    in_d = pl.col("conversation_id").str.starts_with("D")
+    later = pl.concat([later.with_columns(flagged=pl.col("flagged") | in_d), their_details])
+    second = as_counted(pl.concat([moved, newcomers]), later, first)
+    flags = dict(second.select("conversation_id", "flag").iter_rows())
+    bands = dict(second.select("conversation_id", "turns_band").iter_rows())
+    assert (flags["A0"], bands["A0"]) == ("not flagged", "1"), "as it was counted"
+    assert (flags["E0"], bands["E0"]) == ("flagged", "2-4"), "newly counted"
+    assert flags["D0"] == "flagged", "counted anew, together with a crowd"
+    assert second.height == rows.height + newcomers.height
+    gone = as_counted(rows, later.filter(~again), first)
+    assert gone.equals(first), "what is gone and still counted keeps both"
