@@ -143,6 +143,7 @@ def run(
             clusters=None,
             min_users=thresholds.min_users,
             seed=0,
+            secret=bytes(32),
             previous=before,
         )
         before = centroids, nodes, assignments

@@ -237,6 +237,12 @@ class CountedConversation(pa.DataFrameModel):
     week: pl.Date = pa.Field(nullable=True, description="Week it was counted in; null where unknown.")
     model: pl.String = pa.Field(nullable=True, description="Model it was counted with; null where unknown.")
     concern_band: pl.String = pa.Field(nullable=True, description="Band of concern it was counted with.")
+    turns_band: pl.String = pa.Field(nullable=True, description="Band of user turns when it was counted.")
+    flag: pl.String = pa.Field(
+        nullable=True,
+        isin=["flagged", "not flagged", "unknown"],
+        description="Supplied flag when it was counted.",
+    )
     clusters: pl.List = pa.Field(
         dtype_kwargs={"inner": pl.String}, description="Published clusters that count it, in no order."
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from dagster_project.device import choose_device
+from dagster_project.privacy.identity import load_or_create_secret
 from dagster_project.steps import Result, Step, table_step
 from schemas.catalogue import (
     CLUSTER_ASSIGNMENTS,
@@ -97,7 +98,7 @@ def concerns(step: Step, facets: pl.LazyFrame, embeddings: pl.LazyFrame) -> Resu
 @table_step(
     outputs=[CLUSTER_ASSIGNMENTS, CLUSTER_CENTROIDS, CLUSTER_NODES],
     inputs=[CURRENT_CONVERSATIONS, FACETS, EMBEDDINGS],
-    version="2",
+    version="3",
     group="clio",
     settings=("clusters", "top_clusters", "min_users", "seed"),
     kinds=("faiss", "polars", "parquet"),
@@ -120,6 +121,7 @@ def clustering(
             top=step.settings.top_clusters,
             min_users=step.settings.min_users,
             seed=step.settings.seed,
+            secret=load_or_create_secret(step.home.secret),
             device=choose_device(step.settings.device).kind,
             previous=_previous_clustering(step),
         )

@@ -88,13 +88,14 @@ def cluster_conversations(
     top: int = 10,
     min_users: int,
     seed: int,
+    secret: bytes,
     device: str = "cpu",
     previous: Frames | None = None,
 ) -> Frames:
     """Cluster conversations, build the tree above the clusters, and name every node.
 
     In: ids [N] and vectors [N, D] (array or memory map) in one order; facets with conversation_id, user_key,
-    started_at, language, request, task in any order; `previous` the frames of an earlier call as cluster_centroids,
+    started_at, language, request, task in any order; `secret` the home's, under which ids are made; `previous` the frames of an earlier call as cluster_centroids,
     cluster_nodes, cluster_assignments. Out: frames of cluster_assignments, cluster_centroids, cluster_nodes.
     Raises ObservatoryError where ids, vectors and facets do not belong together.
     """
@@ -104,7 +105,7 @@ def cluster_conversations(
     fitted = fit_clusters(vectors, clusters, seed=seed, previous=warm, device=device)
     sizes = np.bincount(fitted.labels, minlength=len(fitted.centroids))
     at_base = None if before is None else 0
-    names = [_identities(0, at_base, fitted.labels, fitted.centroids, ids, before)]
+    names = [_identities(0, at_base, fitted.labels, fitted.centroids, ids, secret, before)]
     hierarchy = _hierarchy(names[0], fitted, before, top, seed)
     above = hierarchy.of_base() or [np.arange(len(sizes), dtype=np.int32)]
     compared = compared_levels(len(above) - 1, None if before is None else len(before.ids) - 1)
@@ -112,7 +113,9 @@ def cluster_conversations(
     for level, nodes in enumerate(above[1:], start=1):
         centroids = _centroids_above(fitted.centroids, sizes, nodes)
         below = compared[level][1]
-        names.append(_identities(level, below, nodes[fitted.labels], centroids, base_ids, before, nodes))
+        names.append(
+            _identities(level, below, nodes[fitted.labels], centroids, base_ids, secret, before, nodes)
+        )
     tree = _tree(hierarchy, names)
     assignments = pl.DataFrame({"conversation_id": ids, "cluster_id": base_ids.gather(fitted.labels)})
     labels = [nodes[fitted.labels] for nodes in above]
@@ -166,6 +169,7 @@ def _identities(
     labels: Labels,
     centroids: Vectors,
     parts: pl.Series,
+    secret: bytes,
     before: Before | None,
     at: Labels | None = None,
 ) -> list[str]:
@@ -190,7 +194,7 @@ def _identities(
     born = dict(grouped.iter_rows())
     ids = []
     for node, old_id in enumerate(matched):
-        ids.append(old_id or birth_id(level, born[node], taken))
+        ids.append(old_id or birth_id(secret, level, born[node], taken))
         taken.add(ids[-1])
     return ids
 

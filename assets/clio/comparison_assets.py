@@ -23,7 +23,6 @@ from schemas.catalogue import (
 )
 
 KEY = ["conversation_id", "batch"]
-READ = (*KEY, "turns", "flagged")
 EARLIER = (CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, PRIVACY_REPORT)
 
 
@@ -46,22 +45,14 @@ def bursts(step: Step, current_conversations: pl.LazyFrame, facets: pl.LazyFrame
 
 @table_step(
     outputs=[CLUSTER_WEEKS, CLUSTER_TRENDS, FACET_CONTRASTS, CONCERN_QUADRANTS, COMPARISON_REPORT],
-    inputs=[
-        CURRENT_CONVERSATIONS,
-        FACETS,
-        BURSTS,
-        COUNTED_CONVERSATIONS,
-        *EARLIER,
-    ],
-    version="2",
+    inputs=[BURSTS, COUNTED_CONVERSATIONS, *EARLIER],
+    version="3",
     group="release",
     settings=("min_users", "min_conversations", "max_user_share", "unsafe_below_floor", "dp_epsilon"),
     gates=release_gates(CLUSTER_TRENDS, EARLIER),
 )
 def comparisons(
     step: Step,
-    current_conversations: pl.LazyFrame,
-    facets: pl.LazyFrame,
     bursts: pl.LazyFrame,
     counted_conversations: pl.LazyFrame,
     clusters: pl.LazyFrame,
@@ -75,10 +66,8 @@ def comparisons(
     del language_contrasts, privacy_report  # the gate reads them together with the new tables
     if step.settings.dp_epsilon is not None:
         return Result(nothing_compared().frames(), rows_in=0)
-    read = facets.select(READ).join(current_conversations, on=KEY, how="semi").drop("batch").collect()
     counted = counted_conversations.collect()
-    picture = read_picture(
-        clusters.collect(), cluster_cells.collect(), counted, read, thresholds_of(step.settings)
-    )
+    limits = thresholds_of(step.settings)
+    picture = read_picture(clusters.collect(), cluster_cells.collect(), counted, limits)
     tables = compare(picture, bursts.collect())
     return Result(tables.frames(), rows_in=counted.height, metadata=tables.counts())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import polars as pl
 
@@ -30,6 +31,7 @@ from schemas.catalogue import (
 )
 
 WORDS = ("request", "task")
+DETAILS = ("turns", "flagged")
 
 
 @table_step(
@@ -65,7 +67,7 @@ def release(
 ) -> Result:
     """Publishes clusters and cells that enough distinct users share; merges or withholds the rest, and says how much."""
     from assets.clio.release import count_release
-    from assets.clio.release.counting import clustered_rows, count_rows, with_pool
+    from assets.clio.release.counting import as_counted, clustered_rows, count_rows, with_pool
     from assets.clio.release.holding import choose
 
     settings, nodes = step.settings, cluster_nodes.collect()
@@ -77,7 +79,8 @@ def release(
     makers = {"reader": read["reader"][0], "embedder": embedder, "namer": "shared-terms-2"}
     if settings.dp_epsilon is not None:
         words = read.select("conversation_id", *WORDS) if by_terms else None
-        return _result(_noisy(step, rows, nodes, makers, words), read.height, kept=False)
+        noisy = _noisy(step, rows, nodes, makers, words)
+        return _result(replace(noisy, counted=as_counted(noisy.counted, read)), read.height, kept=False)
     if by_terms:
         raise ObservatoryError("naming=dp_keywords names by noisy terms: set dp_epsilon too")
     counted = count_rows(
@@ -89,15 +92,20 @@ def release(
         limits=limits.nodes,
     )
     with lazy_queries_on(choose_device(settings.device)):
-        candidate = count_release(
-            counted.rows,
-            with_pool(nodes, counted.rows),
-            unclustered=read.height - rows.height,
-            thresholds=limits,
-            makers=makers,
-            left_out=counted.left_out,
+        candidates = (
+            count_release(
+                as_counted(counted.rows, read, None if before is None else before.counted),
+                with_pool(nodes, counted.rows),
+                unclustered=read.height - rows.height,
+                thresholds=limits,
+                makers=makers,
+                left_out=counted.left_out,
+                before=None if before is None else before.tables,
+                only_told=only_told,
+            )
+            for only_told in (False, True)
         )
-    choice = choose(before, candidate, limits)
+        choice = choose(before, candidates, limits)
     return _result(choice.release, rows_in=read.height, kept=choice.kept)
 
 
@@ -157,7 +165,7 @@ def _current(
     """Facets and bands of the version of each conversation that counts."""
     keys = ["conversation_id", "batch"]
     current = current_conversations.select(keys)
-    kept = (*keys, "user_key", "language", "week", "model", "reader", *words)
+    kept = (*keys, "user_key", "language", "week", "model", "reader", *DETAILS, *words)
     read = facets.select(kept).join(current, on=keys, how="semi").drop("batch")
     concern = concerns.join(current, on=keys, how="semi").select("conversation_id", "concern_band")
     return read.collect(), concern.collect()

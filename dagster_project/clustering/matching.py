@@ -7,6 +7,7 @@ rebuild makes trends meaningless.
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ SAME = 0.92
 SHARED = 0.5
 CANDIDATES = 32
 ID_LENGTH = 12
+PURPOSE = b"ids of clusters"
 
 
 @dataclass(frozen=True)
@@ -70,12 +72,15 @@ def match_identities(
     return matched
 
 
-def birth_id(level: int, members: Iterable[str], taken: Collection[str] = ()) -> str:
-    """Id of a new cluster: 12 hex digits of SHA-256 over its level and its members' ids, sorted.
+def birth_id(secret: bytes, level: int, members: Iterable[str], taken: Collection[str] = ()) -> str:
+    """Id of a new cluster: 12 hex digits of HMAC-SHA256 over its level and its members' ids, sorted.
 
-    The same members always give the same id, unless an older cluster that has since changed still bears it.
+    The same members always give the same id in one home, unless an older cluster that has since changed still bears it.
+    Without the home's secret nobody can test who a cluster was born of: ids are published, and outlive what is erased
+    (specs/privacy_reliability.md 1.3, point 11).
     """
-    digest = hashlib.sha256(f"{level}".encode())
+    key = hmac.digest(secret, PURPOSE, "sha256")
+    digest = hmac.new(key, f"{level}".encode(), hashlib.sha256)
     for member in sorted(members):
         digest.update(b"\n" + member.encode("utf-8", "surrogatepass"))
     identity = digest.hexdigest()[:ID_LENGTH]

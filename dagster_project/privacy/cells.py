@@ -45,7 +45,13 @@ class DimensionCells:
     repeats: int
 
 
-def suppress_cells(entries: pl.DataFrame, parents: np.ndarray, rules: Rules) -> DimensionCells:
+def suppress_cells(
+    entries: pl.DataFrame,
+    parents: np.ndarray,
+    rules: Rules,
+    shown_before: pl.DataFrame | None = None,
+    barred: pl.DataFrame | None = None,
+) -> DimensionCells:
     """Choose the cells of one dimension that may be published.
 
     Parameters
@@ -54,10 +60,14 @@ def suppress_cells(entries: pl.DataFrame, parents: np.ndarray, rules: Rules) -> 
         Conversations of each user in each cell of every node, node 0 being the whole release.
     parents : (N,) int
         Parent of each node; -1 for node 0. Children of one node are contiguous and follow it.
+    shown_before : node, value, optional
+        Cells that the release before showed; withheld to protect others only where no other cell is left.
+    barred : node, value, optional
+        Cells that may not be shown, whatever they hold.
 
     """
-    cells = _judged(entries, rules)
-    blocked = pl.DataFrame(schema={"node": cells.schema["node"], "value": pl.String})
+    cells = _judged(entries, rules, shown_before)
+    blocked = cells.select("node", "value").clear() if barred is None else barred
     for repeat in range(MOST_REPEATS):
         outcome = _walk(entries, cells, blocked, parents, rules)
         open_cells = _given_away(outcome, cells, parents, rules)
@@ -68,12 +78,15 @@ def suppress_cells(entries: pl.DataFrame, parents: np.ndarray, rules: Rules) -> 
     return DimensionCells(outcome.shown.clear(), everything, MOST_REPEATS)
 
 
-def _judged(entries: pl.DataFrame, rules: Rules) -> pl.DataFrame:
-    """Every cell with its size and the reason, if any, why it may not be shown by itself."""
+def _judged(entries: pl.DataFrame, rules: Rules, shown_before: pl.DataFrame | None) -> pl.DataFrame:
+    """Every cell with its size, the reason, if any, why it may not be shown by itself, and whether it was `told`."""
     cells = measure(entries, "node", "value").with_columns(reason=rules.limits.reason())
     reason = pl.when(pl.col("value") == OTHER).then(pl.lit("reserved")).otherwise(pl.col("reason"))
     people = entries.group_by("node").agg(node_users=pl.col("user").n_unique().cast(pl.Int64))
     cells = cells.with_columns(reason=reason).join(people, on="node")
+    told = cells.select("node", "value").clear() if shown_before is None else shown_before
+    cells = cells.join(told.with_columns(told=True), on=["node", "value"], how="left")
+    cells = cells.with_columns(pl.col("told").fill_null(False))
     if rules.harmless is None:
         return cells
     covers = pl.col("node_users") - pl.col("users") < rules.limits.min_diverse_users
@@ -95,6 +108,7 @@ def _root_values(
         barred.rename(names),
         rules.limits,
         rules.min_merged,
+        root.filter("told").select(item="value"),
     )
     shown = root.join(merged, left_on="value", right_on="item", how="anti")["value"].sort().to_list()
     revealing = rules.harmless is not None and (
@@ -140,11 +154,13 @@ class _Grid:
         self.starts = np.searchsorted(self.entries[0], np.arange(nodes + 1))
         self.positive = np.zeros((nodes, len(values)), dtype=bool)
         self.passing = np.zeros((nodes, len(values)), dtype=bool)
+        self.told = np.zeros((nodes, len(values)), dtype=bool)
         known = cells.join(codes, on="value").join(
             blocked.with_columns(stop=True), on=["node", "value"], how="left"
         )
         place = known["node"].to_numpy(), known["code"].to_numpy()
         self.positive[place] = True
+        self.told[place] = known["told"].to_numpy()
         self.passing[place] = (known["reason"].is_null() & known["stop"].is_null()).to_numpy()
         self.distinct = np.bincount(cells["node"].to_numpy(), minlength=nodes)
         self.shown = np.zeros((nodes, len(values)), dtype=bool)
@@ -181,8 +197,10 @@ class _Grid:
         diverse = None
         if self.rules.harmless is not None:
             diverse = np.array([*(self.values[code] == self.rules.harmless for code in columns), False])
+        told = np.zeros_like(passing)
+        told[:, :-1] = self.told[first:last, columns]
         return Table(
-            (row, column, user, n), passing, hidden, self.rules.limits, self.rules.min_merged, diverse
+            (row, column, user, n), passing, hidden, self.rules.limits, self.rules.min_merged, diverse, told
         )
 
     def _note_other(self, node: int, conversations: int, users: int) -> None:

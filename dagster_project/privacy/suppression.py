@@ -2,8 +2,8 @@
 
 A group that fails its limits is merged with others of its parent into one group `other`. Alone it would be
 the difference between the parent and the siblings that are shown, so the smallest sibling that passes is
-merged too, until `other` itself passes and holds two or more. Source: specs/privacy_reliability.md 1.3, rule
-3.
+merged too, until `other` itself passes and holds two or more. Items that an earlier release showed come last: its
+figure would be subtracted from the new `other`. Source: specs/privacy_reliability.md 1.3, rule 3.
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ COMPLEMENT = "complement"
 
 
 def merge_small(
-    entries: pl.DataFrame, failing: pl.DataFrame, limits: Limits, min_merged: int = 2
+    entries: pl.DataFrame,
+    failing: pl.DataFrame,
+    limits: Limits,
+    min_merged: int = 2,
+    shown_before: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Decide which items of each group are merged so that no merged item can be told from what is shown.
 
@@ -29,6 +33,8 @@ def merge_small(
         Items that may not be shown by themselves.
     limits, min_merged
         What the merged items of a group must reach together, and how many they must be.
+    shown_before : item, optional
+        Items that the release before showed; merged to protect others only where no other item is left.
 
     Returns
     -------
@@ -37,7 +43,9 @@ def merge_small(
         every item of the group is merged: then nothing below the group is shown.
 
     """
-    sizes = measure(entries, "group", "item").select("group", "item", "conversations")
+    sizes = measure(entries, "group", "item").select("group", "item", "conversations", told=pl.lit(False))
+    if shown_before is not None:
+        sizes = sizes.with_columns(told=pl.col("item").is_in(shown_before["item"].implode()))
     merged = failing.select("group", "item", "reason")
     while True:
         short = _short_groups(entries, merged, limits, min_merged)
@@ -64,10 +72,10 @@ def _short_groups(
 
 
 def _smallest_shown(sizes: pl.DataFrame, merged: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
-    """The smallest item that is still shown, in each of `groups`. Out: group, item."""
+    """The smallest item that is still shown, in each of `groups`, those told before last. Out: group, item."""
     shown = sizes.join(groups, on="group", how="semi").join(merged, on=["group", "item"], how="anti")
     return (
-        shown.sort("group", "conversations", "item")
+        shown.sort("group", "told", "conversations", "item")
         .group_by("group", maintain_order=True)
         .first()
         .select("group", "item")

@@ -79,6 +79,7 @@ class Table:
         limits: Limits,
         min_merged: int = 2,
         diverse: Array | None = None,
+        told: Array | None = None,
     ) -> None:
         """Start with every cell shown that passes by itself.
 
@@ -93,6 +94,8 @@ class Table:
         diverse : (C,) bool, optional
             For a sensitive dimension: columns that harm nobody. Rows are then shown only if two or more
             groups remain and the withheld group does not cover nearly all users of the row.
+        told : (R, C) bool, optional
+            Cells that the release before showed: withheld last, because what it told could be subtracted.
 
         """
         row, column, user, n = entries
@@ -100,6 +103,8 @@ class Table:
         self.row, self.column, self.n = row, column, n
         shape = passing.shape
         self.counts = np.bincount(row * shape[1] + column, n, minlength=passing.size).reshape(shape)
+        # What a cell costs to withhold: its conversations, and more than all of them where it was told before.
+        self.cost = self.counts + (0 if told is None else told * (self.counts.sum() + 1))
         self.rows, self.columns = Side(row, user, shape[0]), Side(column, user, shape[1])
         self.row_users = self.rows.sums(n)[1]
         self.passing, self.hidden_values = passing, hidden_values
@@ -202,8 +207,8 @@ class Table:
         return width * hidden
 
     def _smallest(self, candidates: Array, axis: int) -> Array:
-        """Flat positions of the smallest candidate along an axis, for each line that has one."""
-        size = np.where(candidates, self.counts, np.inf)
+        """Flat positions of the cheapest candidate along an axis, for each line that has one."""
+        size = np.where(candidates, self.cost, np.inf)
         best = size.argmin(axis=axis)
         lines = np.flatnonzero(candidates.any(axis=axis))
         place = (lines, best[lines]) if axis == 1 else (best[lines], lines)
@@ -212,7 +217,7 @@ class Table:
     def _smallest_of(self, candidates: Array) -> Array:
         if not candidates.any():
             return np.empty(0, dtype=np.int64)
-        return np.array([np.where(candidates, self.counts, np.inf).argmin()])
+        return np.array([np.where(candidates, self.cost, np.inf).argmin()])
 
 
 def _rise(part: Array, link: Array, amounts: Array) -> Array:

@@ -44,7 +44,7 @@ def test_the_graph_is_the_one_that_is_drawn() -> None:
         "concern_quadrants",
         "comparison_report",
     }
-    comparing = {"current_conversations", "facets", "bursts", "counted_conversations", *released}
+    comparing = {"bursts", "counted_conversations", *released}
     published = {*released, *compared, "cluster_lineage", "map_tiles", "map_clusters", "privacy_ledger"}
     assert edges == {
         "quarantine": set(),

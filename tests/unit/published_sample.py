@@ -12,7 +12,7 @@ from assets.clio.comparisons import compare, read_picture
 from assets.clio.lineage import SCHEMA
 from assets.clio.map import map_tables
 from assets.clio.release import count_release
-from assets.clio.release.counting import clustered_rows
+from assets.clio.release.counting import as_counted, clustered_rows
 from dagster_project.privacy.ledger import SUMMARY
 from dagster_project.privacy.thresholds import Thresholds
 
@@ -73,14 +73,14 @@ def published(seed: int = 0, conversations: int = 3000) -> dict[str, pl.DataFram
     )
     rows = clustered_rows(assignments, facets, concerns)
     whole = count_release(
-        rows,
+        as_counted(rows, facets),
         _nodes(),
         unclustered=0,
         thresholds=LIMITS,
         makers={"reader": "extractive-1", "embedder": "minilm", "namer": "terms-1"},
     )
     released = whole.tables
-    picture = read_picture(released.clusters, released.cluster_cells, whole.counted, facets, LIMITS)
+    picture = read_picture(released.clusters, released.cluster_cells, whole.counted, LIMITS)
     bursts = find_bursts(
         pl.DataFrame(
             schema={

@@ -13,6 +13,7 @@ from dagster_project.errors import ObservatoryError
 from schemas.clio import ClusterAssignment, ClusterCentroid, ClusterNode
 from tests.support import TOPICS, HashingEmbedder
 
+SECRET = bytes(range(32))
 WORDS = {topic: text.split() for topic, text in TOPICS.items()}
 
 
@@ -39,7 +40,7 @@ def run(facets: pl.DataFrame, previous: Frames | None = None, **options) -> Fram
     vectors = HashingEmbedder().encode(facets["request"].to_list())
     options = {"clusters": 16, "top": 4, "min_users": 5, "seed": 0} | options
     assignments, centroids, nodes = cluster_conversations(
-        facets["conversation_id"], vectors, facets, previous=previous, **options
+        facets["conversation_id"], vectors, facets, previous=previous, secret=SECRET, **options
     )
     return centroids, nodes, assignments
 
@@ -90,7 +91,15 @@ def test_facets_may_come_in_any_order(facets: pl.DataFrame, first: Frames) -> No
     vectors = HashingEmbedder().encode(facets["request"].to_list())
     shuffled = facets.sample(fraction=1.0, shuffle=True, seed=1)
     assignments, _, nodes = cluster_conversations(
-        facets["conversation_id"], vectors, shuffled, clusters=16, top=4, min_users=5, seed=0, previous=None
+        facets["conversation_id"],
+        vectors,
+        shuffled,
+        clusters=16,
+        top=4,
+        min_users=5,
+        seed=0,
+        secret=SECRET,
+        previous=None,
     )
     assert assignments.equals(first[2])
     assert nodes.equals(first[1])
@@ -150,7 +159,15 @@ def test_another_embedder_of_the_same_conversations_keeps_ids(facets: pl.DataFra
     vectors = HashingEmbedder().encode(facets["request"].to_list())
     turned = np.ascontiguousarray(np.roll(vectors, 37, axis=1))
     _, centroids, _ = cluster_conversations(
-        facets["conversation_id"], turned, facets, clusters=8, top=8, min_users=5, seed=0, previous=before
+        facets["conversation_id"],
+        turned,
+        facets,
+        clusters=8,
+        top=8,
+        min_users=5,
+        seed=0,
+        secret=SECRET,
+        previous=before,
     )
     assert set(centroids["cluster_id"]) == set(before[0]["cluster_id"])
 
@@ -160,7 +177,15 @@ def test_an_embedder_of_another_dimension_keeps_ids_by_members(facets: pl.DataFr
     vectors = HashingEmbedder().encode(facets["request"].to_list())
     wider = np.concatenate([vectors, np.zeros((len(vectors), 16), np.float32)], axis=1)
     _, centroids, _ = cluster_conversations(
-        facets["conversation_id"], wider, facets, clusters=8, top=8, min_users=5, seed=0, previous=before
+        facets["conversation_id"],
+        wider,
+        facets,
+        clusters=8,
+        top=8,
+        min_users=5,
+        seed=0,
+        secret=SECRET,
+        previous=before,
     )
     assert set(centroids["cluster_id"]) == set(before[0]["cluster_id"])
 
@@ -195,4 +220,6 @@ def test_what_does_not_belong_together_is_refused(facets: pl.DataFrame) -> None:
         (facets["conversation_id"], vectors, facets[:-1]),
     ):
         with pytest.raises(ObservatoryError, match="out of step"):
-            cluster_conversations(ids, part, known, clusters=4, top=4, min_users=5, seed=0, previous=None)
+            cluster_conversations(
+                ids, part, known, clusters=4, top=4, min_users=5, seed=0, secret=SECRET, previous=None
+            )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dagster_project.clustering import Overlap, birth_id, match_identities, unit
+
+SECRET = bytes(range(32))
 
 
 def directions(count: int, seed: int = 0) -> np.ndarray:
@@ -94,9 +98,18 @@ def test_overlap_is_the_jaccard_index(pairs: list[tuple[int, int]]) -> None:
 
 
 def test_ids_depend_on_level_and_members_alone() -> None:
-    first = birth_id(0, ["c2", "c1"])
-    assert first == birth_id(0, ["c1", "c2"])
-    assert len({first, birth_id(1, ["c1", "c2"]), birth_id(0, ["c1"]), birth_id(0, ["c1c2"])}) == 4
+    first = birth_id(SECRET, 0, ["c2", "c1"])
+    assert first == birth_id(SECRET, 0, ["c1", "c2"])
+    others = [(1, ["c1", "c2"]), (0, ["c1"]), (0, ["c1c2"])]
+    assert len({first, *(birth_id(SECRET, level, members) for level, members in others)}) == 4
     assert len(first) == 12
     assert set(first) <= set("0123456789abcdef")
-    assert birth_id(0, ["c1", "c2"], {first}) != first
+    assert birth_id(SECRET, 0, ["c1", "c2"], {first}) != first
+
+
+def test_who_knows_all_members_cannot_make_the_id_without_the_secret() -> None:
+    """An attacker tests candidates for the one member that is unknown: with a key of another home, or with none."""
+    members = ["c1", "c2", "c3"]
+    published = birth_id(SECRET, 0, members)
+    plain = hashlib.sha256(b"0" + b"".join(b"\n" + member.encode() for member in members)).hexdigest()
+    assert published not in {birth_id(bytes(32), 0, members), birth_id(b"", 0, members), plain[:12]}

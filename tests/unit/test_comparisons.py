@@ -11,9 +11,9 @@ from published_sample import LIMITS, published
 from tiny_release import counted_release, plain, rows
 
 from assets.clio.comparisons import Picture, compare, nothing_compared, read_picture
-from assets.clio.comparisons.picture import flag_value, turns_band
 from assets.clio.comparisons.quadrants import correlation, flag_cells, quadrant_table
 from assets.clio.release import Release
+from assets.clio.release.counting import as_counted, flag_value, turns_band
 from dagster_project.errors import ObservatoryError
 from schemas.comparisons import Burst, ComparisonReport, empty
 from schemas.limits import published_schemas
@@ -40,7 +40,8 @@ def picture(specs: list[Spec]) -> Picture:
 
 def read(released: Release, details: pl.DataFrame) -> Picture:
     tables = released.tables
-    return read_picture(tables.clusters, tables.cluster_cells, released.counted, details, LIMITS)
+    counted = as_counted(released.counted, details)
+    return read_picture(tables.clusters, tables.cluster_cells, counted, LIMITS)
 
 
 def spread(cluster: str, concerning: int, flagged: int, count: int = 60) -> list[Spec]:

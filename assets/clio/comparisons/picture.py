@@ -12,10 +12,7 @@ from assets.clio.release.tree import OTHER_SUMMARY, TOP
 from dagster_project.errors import ObservatoryError
 from dagster_project.privacy.thresholds import Thresholds, user_codes
 
-TURNS = {"1": 1, "2-4": 4, "5-9": 9}
 FACETS = ("language", "week", "model", "turns_band", "concern_band", "flag")
-MANY_TURNS = "10+"
-FLAGS = ("flagged", "not flagged", "unknown")
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,6 @@ def read_picture(
     clusters: pl.DataFrame,
     cells: pl.DataFrame,
     counted: pl.DataFrame,
-    details: pl.DataFrame,
     thresholds: Thresholds,
 ) -> Picture:
     """Put the published clusters and the conversations behind them together.
@@ -69,9 +65,7 @@ def read_picture(
     clusters, cells
         The published `clusters` and `cluster_cells`.
     counted
-        The conversations that they count (`counted_conversations`).
-    details : conversation_id, turns, flagged
-        Current conversations; of one that is counted but gone, both are unknown.
+        The conversations that they count (`counted_conversations`), turns and flag as they were counted.
     thresholds
         Limits of the release.
 
@@ -79,10 +73,7 @@ def read_picture(
 
     """
     nodes, parents = _numbered(clusters)
-    read = counted.join(details, on="conversation_id", how="left").with_columns(
-        user_codes(), turns_band(), flag_value()
-    )
-    read = read.select("cluster_id", "user", *FACETS)
+    read = counted.with_columns(user_codes()).select("cluster_id", "user", *FACETS)
     for name in FACETS:
         known = value_labels(read, name)
         read = read.join(known, on=name, nulls_equal=True).drop(name).rename({"value": name})
@@ -91,21 +82,6 @@ def read_picture(
     if not picture.empty:
         _require_same_counts(picture)
     return picture
-
-
-def turns_band() -> pl.Expr:
-    """Band of the number of user turns: 1, 2-4, 5-9, 10+; null where unknown."""
-    turns = pl.col("turns")
-    band = pl.when(turns <= TURNS["1"]).then(pl.lit("1"))
-    for name in ("2-4", "5-9"):
-        band = band.when(turns <= TURNS[name]).then(pl.lit(name))
-    return band.when(turns.is_not_null()).then(pl.lit(MANY_TURNS)).alias("turns_band")
-
-
-def flag_value() -> pl.Expr:
-    """The supplied flag as a value: flagged, not flagged, unknown."""
-    flagged = pl.when(pl.col("flagged")).then(pl.lit(FLAGS[0])).otherwise(pl.lit(FLAGS[1]))
-    return pl.when(pl.col("flagged").is_null()).then(pl.lit(FLAGS[2])).otherwise(flagged).alias("flag")
 
 
 def _numbered(clusters: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:

@@ -9,7 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from assets.clio.comparisons.picture import FLAGS, Picture
+from assets.clio.comparisons.picture import Picture
+from assets.clio.release.counting import FLAGS
 from dagster_project.privacy.cells import DimensionCells, Rules, suppress_cells
 from dagster_project.privacy.suppression import OTHER
 from dagster_project.statistics import share_intervals

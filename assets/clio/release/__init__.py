@@ -103,15 +103,20 @@ def count_release(
     makers: Mapping[str, str],
     harmless_concern: str = "none",
     left_out: LeftOut = NOBODY_LEFT_OUT,
+    before: ReleaseTables | None = None,
+    only_told: bool = False,
 ) -> Release:
     """The published tables of the conversations that count, and where each of them counts.
 
     In: rows as `release.counting.clustered_rows` returns them; the tree, a pool included; how many current conversations have no
-    cluster; who was left out of the rows before. Raises as `release_tables` does.
+    cluster; who was left out of the rows before; the release `before`, whose figures stay told while they pass, so that
+    no other group is told by subtracting them; with `only_told`, nothing is told apart of its clusters that it did not
+    tell apart. Raises as `release_tables` does.
     """
     conversations = rows.with_columns(user_codes()).drop("user_key", "conversation_id")
-    tree = grow_tree(conversations.select("cluster_id", "user"), nodes, thresholds)
-    cells = count_cells(conversations, tree, thresholds, harmless_concern)
+    told = (None, None) if before is None else (before.clusters, before.cluster_cells)
+    tree = grow_tree(conversations.select("cluster_id", "user"), nodes, thresholds, told[0], only_told)
+    cells = count_cells(conversations, tree, thresholds, harmless_concern, told[1], only_told)
     tables = ReleaseTables(
         clusters=cluster_table(tree, makers),
         cluster_cells=cell_table(tree, cells),

@@ -26,21 +26,42 @@ class Cells:
     entries: Mapping[str, pl.DataFrame]
 
 
-def count_cells(conversations: pl.DataFrame, tree: Tree, thresholds: Thresholds, harmless: str) -> Cells:
+def count_cells(
+    conversations: pl.DataFrame,
+    tree: Tree,
+    thresholds: Thresholds,
+    harmless: str,
+    shown_before: pl.DataFrame | None = None,
+    only_told: bool = False,
+) -> Cells:
     """Count every dimension at every published cluster and decide which cells are shown.
 
-    In: cluster_id (base), user, language, week, model, concern_band of each conversation.
+    In: cluster_id (base), user, language, week, model, concern_band of each conversation; the `cluster_cells` of the
+    release before, which are not withheld to protect others while others will do; with `only_told` no others are
+    shown.
     """
     if tree.empty:
         return Cells({}, {})
     plain = Rules(thresholds.cells, thresholds.min_merged)
     sensitive = Rules(thresholds.cells, thresholds.min_merged, harmless)
     entries = {dimension: _entries(conversations, tree, dimension) for dimension in DIMENSIONS}
-    outcomes = {
-        dimension: suppress_cells(part, tree.parents, sensitive if dimension == SENSITIVE else plain)
-        for dimension, part in entries.items()
-    }
+    outcomes = {}
+    for dimension, part in entries.items():
+        told = None if shown_before is None else _told(shown_before, tree, dimension)
+        barred = None
+        if told is not None and only_told:
+            barred = part.select("node", "value").unique().join(told, on=["node", "value"], how="anti")
+        rules = sensitive if dimension == SENSITIVE else plain
+        outcomes[dimension] = suppress_cells(part, tree.parents, rules, told, barred)
     return Cells(outcomes, entries)
+
+
+def _told(shown_before: pl.DataFrame, tree: Tree, dimension: str) -> pl.DataFrame:
+    """node, value of the cells that the release before showed; of the whole release those of any cluster."""
+    cells = shown_before.filter((pl.col("dimension") == dimension) & (pl.col("value") != OTHER))
+    own = cells.join(tree.totals, on="cluster_id").select("node", "value")
+    whole = cells.select(pl.lit(0, dtype=own.schema["node"]).alias("node"), "value")
+    return pl.concat([own, whole]).unique()
 
 
 def _entries(conversations: pl.DataFrame, tree: Tree, dimension: str) -> pl.DataFrame:

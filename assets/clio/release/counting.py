@@ -14,6 +14,10 @@ from dagster_project.privacy.thresholds import Limits
 
 # No name made of shared terms holds brackets, so no sibling has this one.
 POOL_NAME = "Newest conversations (not yet in a cluster)"
+TURNS = {"1": 1, "2-4": 4, "5-9": 9}
+MANY_TURNS = "10+"
+FLAGS = ("flagged", "not flagged", "unknown")
+FROZEN = ("turns_band", "flag")
 POOL_SUMMARY = "Conversations that came lately, too few of them in each cluster to be told there."
 
 
@@ -41,6 +45,36 @@ def clustered_rows(assignments: pl.DataFrame, facets: pl.DataFrame, concerns: pl
         .join(concerns.select("conversation_id", "concern_band"), on="conversation_id", how="left")
         .select(COLUMNS)
     )
+
+
+def turns_band() -> pl.Expr:
+    """Band of the number of user turns: 1, 2-4, 5-9, 10+; null where unknown."""
+    turns = pl.col("turns")
+    band = pl.when(turns <= TURNS["1"]).then(pl.lit("1"))
+    for name in ("2-4", "5-9"):
+        band = band.when(turns <= TURNS[name]).then(pl.lit(name))
+    return band.when(turns.is_not_null()).then(pl.lit(MANY_TURNS)).alias("turns_band")
+
+
+def flag_value() -> pl.Expr:
+    """The supplied flag as a value: flagged, not flagged, unknown."""
+    flagged = pl.when(pl.col("flagged")).then(pl.lit(FLAGS[0])).otherwise(pl.lit(FLAGS[1]))
+    return pl.when(pl.col("flagged").is_null()).then(pl.lit(FLAGS[2])).otherwise(flagged).alias("flag")
+
+
+def as_counted(rows: pl.DataFrame, details: pl.DataFrame, before: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Conversations that count, with `turns_band` and `flag` as they were when each was counted.
+
+    In: `COLUMNS` and any others; conversation_id, turns, flagged of the current conversations; the rows that the last
+    release counted. What is no part that is held (`privacy.settling`) must not move while the conversation stays.
+    """
+    today = details.select("conversation_id", turns_band(), flag_value())
+    if before is None:
+        return rows.join(today, on="conversation_id", how="left")
+    stays = before.select(*COLUMNS, *FROZEN).join(rows, on=list(COLUMNS), how="semi", nulls_equal=True)
+    fresh = today.join(stays, on="conversation_id", how="anti")
+    frozen = pl.concat([stays.select(fresh.columns), fresh])
+    return rows.join(frozen, on="conversation_id", how="left")
 
 
 def count_rows(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import polars as pl
@@ -11,6 +12,7 @@ from assets.clio.release.cells import value_labels
 from assets.clio.release.report import kept_report
 from dagster_project.errors import ObservatoryError
 from dagster_project.privacy.changes import Seen, small_changes
+from dagster_project.privacy.remainders import small_remainders
 from dagster_project.privacy.thresholds import Thresholds
 from schemas.published import DIMENSIONS
 
@@ -28,8 +30,13 @@ def seen(release: Release) -> Seen:
 
 
 def changed_parts(before: Release, after: Release, thresholds: Thresholds) -> pl.DataFrame:
-    """Parts of two releases between which too few people make the difference; see `privacy.changes`."""
-    return small_changes(seen(before), seen(after), thresholds.nodes, thresholds.cells)
+    """Parts of two releases between which too few people make the difference.
+
+    Both what has one id in both (`privacy.changes`) and what is left when figures of one are subtracted from a figure of
+    the other (`privacy.remainders`). Out: `privacy.changes.FOUND`.
+    """
+    releases, limits = (seen(before), seen(after)), (thresholds.nodes, thresholds.cells)
+    return pl.concat([small_changes(*releases, *limits), small_remainders(*releases, *limits)]).unique()
 
 
 def kept(before: Release, thresholds: Thresholds) -> Release:
@@ -66,8 +73,11 @@ class Choice:
     kept: bool
 
 
-def choose(before: Release | None, after: Release, thresholds: Thresholds) -> Choice:
-    """The new release, or the one before where the difference would single people out."""
-    if before is None or changed_parts(before, after, thresholds).is_empty():
-        return Choice(after, False)
+def choose(before: Release | None, candidates: Iterable[Release], thresholds: Thresholds) -> Choice:
+    """The first candidate that may follow the release before, or that one where each would single people out."""
+    for after in candidates:
+        if before is None or changed_parts(before, after, thresholds).is_empty():
+            return Choice(after, False)
+    if before is None:
+        raise ObservatoryError("there is no release to choose from; count one first")
     return Choice(kept(before, thresholds), True)

@@ -10,7 +10,7 @@ import polars as pl
 
 from assets.clio.release.words import clean
 from dagster_project.errors import ObservatoryError
-from dagster_project.privacy.suppression import merge_small
+from dagster_project.privacy.suppression import COMPLEMENT, merge_small
 from dagster_project.privacy.thresholds import Thresholds, measure
 
 TOP = ""
@@ -71,8 +71,17 @@ class Tree:
         )
 
 
-def grow_tree(conversations: pl.DataFrame, nodes: pl.DataFrame, thresholds: Thresholds) -> Tree:
-    """Decide which clusters are shown. In: `cluster_id` (base), `user` of each conversation; the tree.
+def grow_tree(
+    conversations: pl.DataFrame,
+    nodes: pl.DataFrame,
+    thresholds: Thresholds,
+    shown_before: pl.DataFrame | None = None,
+    only_told: bool = False,
+) -> Tree:
+    """Decide which clusters are shown.
+
+    In: `cluster_id` (base), `user` of each conversation; the tree; `cluster_id` of those that the release before showed,
+    which are not merged to protect others while others will do; with `only_told` no others are shown beside them.
 
     Raises ObservatoryError where a cluster has no row in `nodes`, or parents do not lead to the top.
     """
@@ -85,7 +94,8 @@ def grow_tree(conversations: pl.DataFrame, nodes: pl.DataFrame, thresholds: Thre
     total = entries.group_by("user").agg(pl.col("n").sum()).with_columns(cluster_id=pl.lit(TOP))
     if _failing(measure(total, "cluster_id"), thresholds).height:
         return _nothing(nodes)
-    shown, others, fates = _descend(counted, nodes, thresholds)
+    told = None if shown_before is None else shown_before.select("parent_id", item="cluster_id")
+    shown, others, fates = _descend(counted, nodes, thresholds, told, only_told)
     return _assemble(shown, others, fates, nodes, paths, pl.concat([counted, total.select(counted.columns)]))
 
 
@@ -116,7 +126,11 @@ def _failing(sizes: pl.DataFrame, thresholds: Thresholds) -> pl.DataFrame:
 
 
 def _descend(
-    counted: pl.DataFrame, nodes: pl.DataFrame, thresholds: Thresholds
+    counted: pl.DataFrame,
+    nodes: pl.DataFrame,
+    thresholds: Thresholds,
+    told: pl.DataFrame | None,
+    only_told: bool,
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Walk from the top; children are looked at where their parent is shown.
 
@@ -131,14 +145,26 @@ def _descend(
         if children.is_empty():
             break
         entries = children.join(counted.rename({"cluster_id": "item"}), on="item")
-        failing = _failing(measure(entries, "group", "item"), thresholds)
-        merged = merge_small(entries, failing, thresholds.nodes, thresholds.min_merged)
+        sizes = measure(entries, "group", "item")
+        failing = _failing(sizes, thresholds).select("group", "item", "reason")
+        if told is not None and only_told:
+            failing = pl.concat([failing, _told_anew(sizes.join(failing, on="item", how="anti"), told)])
+        merged = merge_small(entries, failing, thresholds.nodes, thresholds.min_merged, told)
         kept = children.join(merged, on="item", how="anti")
         shown.append(kept)
         others.append(merged.filter(~pl.col("closed")).select("group", "item"))
         fates.append(merged.select(cluster_id="item", reason="reason"))
         open_groups = kept.select(group="item")
     return pl.concat(shown), pl.concat(others), pl.concat(fates)
+
+
+def _told_anew(items: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
+    """Items that the release before may have merged: outside what it told (item, parent_id). Out: group, item, reason."""
+    merged = pl.col("item").str.starts_with(MERGED_SMALL)
+    groups = told.group_by(group=pl.col("parent_id").fill_null(TOP)).agg(merged.any().alias("merged"))
+    complete = groups.filter(~pl.col("merged"))
+    anew = items.join(complete, on="group", how="anti").join(told, on="item", how="anti")
+    return anew.select("group", "item", reason=pl.lit(COMPLEMENT))
 
 
 def _assemble(

@@ -1,0 +1,138 @@
+"""What remains of a figure of one release when figures of another are subtracted from it, and who that is.
+
+A group that one release tells apart may lie within a group of the other (a cluster that is merged into `other` now, a
+cell that is withheld now). Who knows that nothing comes or goes but crowds may subtract it, and is left with a group
+that neither release shows. Compared are whole sets of conversations: of every published group, the largest part that is
+a sum of groups of the other release is taken away, and the rest has to be nobody or a crowd. A later figure tells of
+the time before only where nobody came since: of a cluster that grew by a crowd it may be this group that grew, so such
+figures are not subtracted from earlier ones. The reverse is always done, for conversations hardly ever go.
+Source: specs/privacy_reliability.md 1.3, rules 2 and 3.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from dagster_project.privacy.changes import FOUND, REST, WHOLE_RELEASE, Seen
+from dagster_project.privacy.suppression import OTHER
+from dagster_project.privacy.thresholds import Limits, measure, user_codes
+
+CLUSTER = "cluster"
+GROUP = ["cluster_id", "value"]
+PERSON = ["conversation_id", "user_key"]
+BETWEEN = "\x1f"
+
+
+def small_remainders(before: Seen, after: Seen, nodes: Limits, cells: Limits) -> pl.DataFrame:
+    """Groups of one release of which too few people remain beside those of the other. Out: as `changes.FOUND`.
+
+    Clusters are compared with clusters, cells with cells of the same dimension; among the cells are `other` and what
+    remains of a cluster's cell beside those of its children. `direction` is `gained` where the group is of the later
+    release, `lost` where it is of the earlier one.
+    """
+    dimensions = pl.concat([before.cells["dimension"], after.cells["dimension"]]).unique().sort()
+    found, grown = [pl.DataFrame(schema=FOUND)], _grown(before, after, nodes)
+    for dimension in (CLUSTER, *dimensions):
+        people = _people(before, after, dimension)
+        atoms = people.group_by("atom", "place", "value", "place_after", "value_after").agg(n=pl.len())
+        early = _groups(before, atoms.select("atom", "place", "value"), dimension)
+        late = _groups(after, atoms.select("atom", place="place_after", value="value_after"), dimension)
+        limits = nodes if dimension == CLUSTER else cells
+        still = late.join(grown, on="cluster_id", how="anti")
+        for direction, minuend, subtrahends in (("gained", late, early), ("lost", early, still)):
+            rest = _remainders(minuend, subtrahends, atoms.select("atom", "n"))
+            entries = rest.join(people.select("atom", "user"), on="atom")
+            entries = entries.group_by(*GROUP, "system", "within", "user").agg(n=pl.len())
+            small = measure(entries, *GROUP, "system", "within").filter(limits.reason().is_not_null())
+            told = pl.lit(dimension).alias("dimension"), pl.lit(direction).alias("direction")
+            found.append(small.select(*GROUP, *told).select(FOUND.keys()).unique())
+    return pl.concat(found)
+
+
+def _grown(before: Seen, after: Seen, limits: Limits) -> pl.DataFrame:
+    """Clusters of the later release that hold a crowd more than before. Out: cluster_id.
+
+    One that was not published before may have grown where the whole has.
+    """
+    sizes = []
+    for side in (before, after):
+        everything = pl.lit([WHOLE_RELEASE], dtype=pl.List(pl.String))
+        placed = side.members.select(cluster_id=everything.list.concat("clusters")).explode("cluster_id")
+        sizes.append(placed.group_by("cluster_id").agg(n=pl.len().cast(pl.Int64)))
+    both = sizes[1].join(sizes[0], on="cluster_id", how="left", suffix="_before")
+    more = both.with_columns(more=pl.col("n") - pl.col("n_before"))
+    whole = more.filter(pl.col("cluster_id") == WHOLE_RELEASE)["more"].sum()
+    grown = pl.col("more").fill_null(whole) >= limits.min_conversations
+    return more.filter(grown).select("cluster_id")
+
+
+def _people(before: Seen, after: Seen, dimension: str) -> pl.DataFrame:
+    """Conversations of either release. Out: atom, user, place, value, place_after, value_after.
+
+    Conversations that both releases place alike are one `atom`; a place is null where a release does not count it.
+    """
+    value = pl.lit(None, dtype=pl.String) if dimension == CLUSTER else pl.col(dimension)
+    place = pl.col("clusters").list.sort().list.join(BETWEEN)
+    sides = [side.members.select(*PERSON, place=place, value=value) for side in (before, after)]
+    both = sides[0].join(sides[1], on=PERSON, how="full", coalesce=True, nulls_equal=True, suffix="_after")
+    where = pl.struct("place", "value", "place_after", "value_after")
+    return both.with_columns(user_codes(), atom=where.rank("dense"))
+
+
+def _groups(seen: Seen, atoms: pl.DataFrame, dimension: str) -> pl.DataFrame:
+    """The published groups that hold each atom, the whole release among them. Out: atom, cluster_id, value, kind.
+
+    `kind`: `part` for a cluster or the cell of a value, `row` for the `other` of a cluster, `rest` for what remains of
+    a cluster's cell beside its children's.
+    """
+    placed = _placed(seen, atoms)
+    if dimension == CLUSTER:
+        return placed.select("atom", "cluster_id", "value", kind=pl.lit("part"))
+    here = seen.cells.filter(pl.col("dimension") == dimension)
+    top = seen.clusters.filter(pl.col("parent_id").is_null()).select("cluster_id")
+    whole = here.join(top, on="cluster_id", how="semi").select(
+        pl.lit(WHOLE_RELEASE).alias("cluster_id"), "value"
+    )
+    shown = pl.concat([here.select(GROUP), whole]).filter(pl.col("value") != OTHER).unique()
+    divided = pl.concat([here, whole], how="diagonal").select("cluster_id").unique()
+    inside = placed.join(divided, on="cluster_id", how="semi")
+    told = inside.join(shown, on=GROUP, how="semi").with_columns(kind=pl.lit("part"))
+    other = inside.join(shown, on=GROUP, how="anti").with_columns(value=pl.lit(OTHER), kind=pl.lit("row"))
+    below = told.select("atom", cluster_id="parent_id")
+    rest = told.join(below, on=["atom", "cluster_id"], how="anti").with_columns(kind=pl.lit("rest"))
+    return pl.concat([part.select("atom", *GROUP, "kind") for part in (told, other, rest)])
+
+
+def _placed(seen: Seen, atoms: pl.DataFrame) -> pl.DataFrame:
+    """atom, value, cluster_id, parent_id of every published cluster that holds an atom, and of the whole release."""
+    counted = atoms.drop_nulls("place") if seen.clusters.height else atoms.clear()
+    own = counted.with_columns(cluster_id=pl.col("place").str.split(BETWEEN)).explode("cluster_id")
+    parents = seen.clusters.select("cluster_id", pl.col("parent_id").fill_null(WHOLE_RELEASE))
+    whole = counted.with_columns(cluster_id=pl.lit(WHOLE_RELEASE), parent_id=pl.lit(None, dtype=pl.String))
+    found = pl.concat([own.join(parents, on="cluster_id"), whole])
+    return found.select("atom", "value", "cluster_id", "parent_id")
+
+
+def _remainders(minuend: pl.DataFrame, subtrahends: pl.DataFrame, sizes: pl.DataFrame) -> pl.DataFrame:
+    """What remains of each group beside the groups of the other release within it. Out: atom, group, system, within.
+
+    What is subtracted at once must not overlap, or it is no sum of figures. There are two such systems: cells of all
+    clusters with what remains of them beside the children's (one lies within the other, or they are apart), and the cells
+    of one cluster with its `other`.
+    """
+    tree = subtrahends.filter(pl.col("kind") != "row").with_columns(system=pl.lit("tree"), within=pl.lit(""))
+    divided = subtrahends.filter(pl.col("kind") == "row").select("cluster_id").unique()
+    rows = subtrahends.filter(pl.col("kind") != "rest").join(divided, on="cluster_id", how="semi")
+    rows = rows.with_columns(system=pl.lit("row"), within="cluster_id")
+    given = pl.concat([tree, rows]).rename({"cluster_id": "own", "value": "own_value", "kind": "own_kind"})
+    key, own = [*GROUP, "kind"], ["own", "own_value", "own_kind", "system", "within"]
+    whole = given.join(sizes, on="atom").group_by(own).agg(size=pl.col("n").sum())
+    pairs = minuend.join(given, on="atom")
+    shared = pairs.join(sizes, on="atom").group_by(*key, *own).agg(size=pl.col("n").sum())
+    inside = shared.join(whole, on=[*own, "size"], how="semi", nulls_equal=True)
+    taken = pairs.join(inside, on=[*key, *own], how="semi", nulls_equal=True)
+    taken = taken.select("atom", *key, "system", "within").unique()
+    wanted = minuend.join(taken.select(*key, "system", "within").unique(), on=key, nulls_equal=True)
+    rest = wanted.join(taken, on=["atom", *key, "system", "within"], how="anti", nulls_equal=True)
+    value = pl.when(pl.col("kind") == "rest").then(pl.col("value") + " " + REST).otherwise("value")
+    return rest.select("atom", "cluster_id", "system", "within", value=value)
