@@ -11,7 +11,6 @@ import pytest
 from dagster_project import running
 from dagster_project.errors import ObservatoryError
 from dagster_project.home import Home
-from schemas import catalogue
 
 Add = Callable[..., Home]
 
@@ -90,48 +89,6 @@ def test_a_batch_with_too_many_bad_lines_is_refused_and_its_quarantine_kept(add:
     assert running.materialise(Home(home)) == []
 
 
-def test_expectations_gate_blocks_the_release(add: Add, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import schemas.expectations
-
-    add()
-    before, served = generations(Home(home)), Home(home).warehouse.read_bytes()
-    refused = schemas.expectations.GxResult(success=False, failed=("clusters: planted",))
-    monkeypatch.setattr(schemas.expectations, "validate_published", lambda *args, **options: refused)
-    with pytest.raises(ObservatoryError, match="clusters/expectations"):
-        add("more.jsonl", 200, seed=1)
-    after = generations(Home(home))
-    published = {table.name for table in catalogue.PUBLISHED}
-    assert {n: v for n, v in after.items() if n.split("/")[0] in published} == {
-        n: v for n, v in before.items() if n.split("/")[0] in published
-    }
-    assert Home(home).warehouse.read_bytes() == served
-
-
-def test_a_refused_map_stops_before_the_warehouse(
-    add: Add, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from assets.clio.map import tiles
-
-    add()
-    served = Home(home).warehouse.read_bytes()
-    before = generations(Home(home))
-    monkeypatch.setattr(tiles, "_divide", _divided_without_limits)
-    with pytest.raises(ObservatoryError, match="map_tiles/expectations"):
-        add("more.jsonl", 200, seed=1)
-    after = generations(Home(home))
-    maps = [name for name in before if name.startswith(("map_tiles", "map_clusters"))]
-    assert len(maps) == 2 and {name: after[name] for name in maps} == {name: before[name] for name in maps}
-    assert Home(home).warehouse.read_bytes() == served
-
-
-def _divided_without_limits(rows: pl.DataFrame, zoom: int, _: object) -> pl.DataFrame:
-    if zoom > 1:
-        return rows.clear()
-    # Three conversations stand in a quarter of their own.
-    right = pl.when(pl.int_range(pl.len()) < 3).then(1).otherwise(0).cast(pl.Int32)
-    return rows.with_columns(tile_x=right)
-
-
 @pytest.mark.parametrize(
     "planted",
     ["zqv7-abcdefghijkl canary", "Z Q V 7 - A B C D E F G H I J K L", "enpxdjctYWJjZGVmZ2hpamts"],
@@ -143,7 +100,7 @@ def test_a_canary_in_a_name_is_never_published(
     (tmp_path / "canaries.txt").write_text("zqv7-abcdefghijkl\n")
     Home(home).add_canaries(tmp_path / "canaries.txt")
     plant(monkeypatch, "assets.clio.clusters.cluster_conversations", lambda result: _renamed(result, planted))
-    with pytest.raises(ObservatoryError, match="refused by") as refusal:
+    with pytest.raises(ObservatoryError, match=r"refused by clusters/no_leaks; nothing") as refusal:
         add()
     assert "zqv7" not in str(refusal.value)
     assert not Home(home).warehouse.exists()
@@ -168,24 +125,9 @@ def test_a_canary_in_the_event_log_stops_the_release(
     (tmp_path / "canaries.txt").write_text("zqv7-abcdefghijkl\n")
     Home(home).add_canaries(tmp_path / "canaries.txt")
     monkeypatch.setattr(steps, "peak_megabytes", lambda: "zqv7-abcdefghijkl")
-    with pytest.raises(ObservatoryError, match="no_leaks"):
+    with pytest.raises(ObservatoryError, match=r"refused by clusters/no_leaks; nothing"):
         add()
     assert not Home(home).warehouse.exists()
-
-
-def test_a_failing_sql_check_keeps_the_old_warehouse(
-    add: Add, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import sql
-
-    add()
-    served = Home(home).warehouse.read_bytes()
-    monkeypatch.setattr(
-        sql, "check_statements", lambda: {"planted": "SELECT 1 FROM published.clusters LIMIT 1"}
-    )
-    with pytest.raises(ObservatoryError, match="sql_checks"):
-        add("more.jsonl", 200, seed=1)
-    assert Home(home).warehouse.read_bytes() == served
 
 
 def test_an_error_of_a_library_never_shows_what_it_failed_on(

@@ -18,12 +18,12 @@ from small_releases import Inputs, members, true_cells
 
 from dagster_project.home import Home
 from dagster_project.privacy.attack import attack_intervals
-from schemas.catalogue import CLUSTER_CELLS, CLUSTERS, LANGUAGE_CONTRASTS, PRIVACY_REPORT
+from schemas.catalogue import PUBLISHED
 from tests.privacy.adversarial_matcher import Matcher, fold, statistics
+from tests.privacy.adversarial_recount import CONVERSATIONS, USERS, faults, recount_violations, true_rows
 from tests.privacy.adversarial_world import NAME_IT, World
 
-USERS, CONVERSATIONS, SHARE, WINDOW = 10, 15, 0.5, 13
-TABLES = (CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, PRIVACY_REPORT)
+WINDOW = 13
 DIMENSIONS = ("language", "week", "model", "concern_band")
 KEY = ["cluster_id", "dimension", "value"]
 CONNECTIVES = frozenset(["requests", "about", "and", "mostly", "in", "other", "mixed"])
@@ -43,8 +43,8 @@ Tables = Mapping[str, pl.DataFrame]
 
 
 def published(home: Home) -> dict[str, pl.DataFrame]:
-    """The released tables of a home by name."""
-    return {table.name: home.lake.scan(table.zone, table.name).collect() for table in TABLES}
+    """Every published table of a home by name."""
+    return {table.name: home.lake.scan(table.zone, table.name).collect() for table in PUBLISHED}
 
 
 def restricted(home: Home, world: World) -> Inputs:
@@ -67,9 +67,10 @@ def restricted(home: Home, world: World) -> Inputs:
 
 def violations(home: Home, world: World, terminal: str = "") -> list[str]:
     """Everything that is wrong, over published tables, texts and files."""
-    tables = published(home)
+    tables, truth = published(home), restricted(home, world)
     return [
-        *crowd_violations(tables, restricted(home, world)),
+        *crowd_violations(tables, truth),
+        *recount_violations(tables, truth, true_rows(home, world, truth)),
         *text_violations(tables, world),
         *file_violations(home, world, terminal),
     ]
@@ -81,7 +82,7 @@ def crowd_violations(tables: Tables, truth: Inputs) -> list[str]:
     found = []
     for name, below in bases.items():
         inside = rows.filter(pl.col("cluster_id").is_in(list(below)))
-        found += [f"clusters: {fault}" for fault in _faults(inside)]
+        found += [f"clusters: {fault}" for fault in faults(inside)]
         for dimension in DIMENSIONS:
             shown = tables["cluster_cells"].filter(
                 (pl.col("cluster_id") == name)
@@ -89,18 +90,8 @@ def crowd_violations(tables: Tables, truth: Inputs) -> list[str]:
                 & (pl.col("value") != "other")
             )
             for value in shown["value"]:
-                found += [f"cells: {fault}" for fault in _faults(inside.filter(pl.col(dimension) == value))]
+                found += [f"cells: {fault}" for fault in faults(inside.filter(pl.col(dimension) == value))]
     return found + [f"subtraction: {row}" for row in _derivable(tables, truth)]
-
-
-def _faults(rows: pl.DataFrame) -> list[str]:
-    each = rows.group_by("user").len()["len"]
-    faults = {
-        "too few users": each.len() < USERS,
-        "too few conversations": rows.height < CONVERSATIONS,
-        "one user writes most": (each.max() or 0) > SHARE * rows.height,  # type: ignore[operator]
-    }
-    return [fault for fault, present in faults.items() if present]
 
 
 def _derivable(tables: Tables, truth: Inputs) -> list[tuple]:

@@ -19,6 +19,8 @@ K, SCENES = 10, 20
 """Users a release needs (the default of `min_users`), and groups that the world falls into, each a cluster."""
 NAME_IT = ("velmoraquist", "tarzanbrel", "zqv7-k3x9m2p8w4ra", "zqv7-h2xk7wq4tnrd@canary.invalid")
 """What the coordinated accounts want in a cluster's name: invented words, a key, an address."""
+FLAGGED_SCENES = ("python", "taxes", "beehives")
+"""Where every third conversation comes with a flag; elsewhere few do."""
 SECRET_JOB, SECRET_TOWN = "lighthousekeeper", "quellmoravale"
 DISEASES = ("porphyria", "sarcoidosis", "narcolepsy", "achalasia")
 TARGET_DISEASE = "sarcoidosis"
@@ -68,7 +70,8 @@ class World:
         at = f"w-{len(self.records):05d}"
         shown = f"account-of-{person}" if user == "" else user
         when = f"2026-03-{1 + (len(self.records) % 28 if day is None else day):02d}T10:00:00Z"
-        messages = [
+        number = len(self.records)
+        turn = [
             {"role": "user", "content": text},
             {"role": "assistant", "content": "Start small and go on step by step."},
         ]
@@ -76,8 +79,9 @@ class World:
             {
                 "id": at,
                 "created_at": when,
-                "model": "m",
-                "messages": messages,
+                "model": "seldom" if number % 30 == 0 else f"usual-{number % 2}",
+                "flagged": number % (3 if scene in FLAGGED_SCENES else 40) == 0,
+                "messages": turn * (5 if number % 40 == 7 else 1),
                 **({"user": shown} if shown else {}),
             }
         )

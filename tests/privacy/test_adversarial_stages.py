@@ -17,6 +17,7 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
+import dagster_project.definitions  # noqa: F401 declares the steps
 from dagster_project import cli, plan, running, steps
 from dagster_project.errors import ObservatoryError
 from dagster_project.home import Home
@@ -29,18 +30,32 @@ from tests.privacy.conftest import Hostile
 shares_home = pytest.mark.xdist_group("hostile")
 Patch = pytest.MonkeyPatch
 QUOTED = "zqv7-quotedbyerr0r@canary.invalid"
-STAGES = {
+INSIDE = {
     "conversations": "assets.conversations.batch.read_batch",
     "redacted_conversations": "dagster_project.privacy.redaction.redact_conversations",
+    "current_conversations": "assets.conversations.assets.choose_current",
     "facets": "assets.clio.facets.read_facets",
     "embeddings": "assets.clio.vectors.embed_facet",
     "concerns": "assets.clio.vectors.score_in_slices",
-    "current_conversations": "assets.conversations.assets.choose_current",
     "clustering": "assets.clio.clusters.cluster_conversations",
+    "cluster_changes": "assets.clio.changes.next_release",
+    "bursts": "assets.clio.bursts.find_bursts",
+    "projection": "assets.clio.map.projections.project_conversations",
     "release": "assets.clio.release.count_release",
+    "privacy_ledger": "dagster_project.privacy.ledger.Ledger.summary",
+    "comparisons": "assets.clio.comparisons.compare",
+    "cluster_lineage": "assets.clio.usage.quiet_clusters",
+    "usage_map": "assets.clio.map.map_tables",
     "run_log": "dagster_project.lake.Lake.finished_steps",
     "warehouse": "dagster_project.warehouse.build",
 }
+"""For each step, a function that it calls on its rows."""
+GATES = {
+    "usage_map": "dagster_project.privacy.leaks.scan_verbatim",
+    "cluster_lineage": "schemas.expectations.validate_published",
+    "warehouse": "dagster_project.privacy.leaks.scan_canaries",
+}
+"""For some steps, a function that a gate calls on the tables it has staged."""
 
 
 class Panic(BaseException):
@@ -81,39 +96,51 @@ def failing(kind: type[BaseException]) -> Callable[..., None]:
 
 def leaks_of_failure(
     home: Home,
-    stage: str,
+    inside: str,
     kind: type[BaseException],
     log: list[str],
     capfd: pytest.CaptureFixture[str],
     patch: Patch,
 ) -> list[str]:
-    """Where the words of an exception inside a stage turn up: files, terminal, log, the error that is raised."""
-    patch.setattr(STAGES[stage], failing(kind))
+    """Where the words of an exception inside a function turn up: files, terminal, log, the error that is raised."""
+    before = {path: path.stat().st_mtime_ns for path in outside(home)}
+    patch.setattr(inside, failing(kind))
     with pytest.raises(ObservatoryError) as refusal:
         running.materialise(home)
+    written = [path for path in outside(home) if path.stat().st_mtime_ns != before.get(path)]
     printed = "\n".join(capfd.readouterr())
     said = [("terminal", printed), ("log", "\n".join(log)), ("error", str(refusal.value))]
     assert any("before the failure" in line for line in log)
-    return Matcher([QUOTED]).leaks([*outside(home), *said])
+    assert any(path.suffix == ".db" for path in written)
+    return Matcher([QUOTED]).leaks([*written, *said])
 
 
 def stale(hostile: Hostile, folder: Path, stage: str) -> Home:
-    """A copy of the home in which one stage has to run again."""
-    import dagster_project.definitions  # noqa: F401 declares the steps
-
+    """A copy of the home in which one step has to run again, and no other."""
     shutil.copytree(hostile.home.root, folder / "copy")
     home = Home(folder / "copy")
     table = steps.SPECS[stage].outputs[-1]
     shutil.rmtree(home.root / table.zone / table.name)
+    planned = plan.plan_runs(list(steps.SPECS.values()), home)
+    assert {name for run in planned for name in run.steps} == {stage}
     return home
+
+
+def test_an_exception_is_planted_in_every_step() -> None:
+    assert set(INSIDE) == set(steps.SPECS)
 
 
 @shares_home
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize(
+    ("stage", "inside"),
+    [*INSIDE.items(), *GATES.items()],
+    ids=[*INSIDE, *(f"a gate of {stage}" for stage in GATES)],
+)
 def test_what_an_exception_quotes_reaches_only_the_restricted_zone(
     hostile: Hostile,
     stage: str,
+    inside: str,
     tmp_path: Path,
     log: list[str],
     capfd: pytest.CaptureFixture[str],
@@ -121,7 +148,7 @@ def test_what_an_exception_quotes_reaches_only_the_restricted_zone(
 ) -> None:
     home = stale(hostile, tmp_path, stage)
     kind = Panic if stage in ("facets", "release") else ValueError
-    assert leaks_of_failure(home, stage, kind, log, capfd, monkeypatch) == []
+    assert leaks_of_failure(home, inside, kind, log, capfd, monkeypatch) == []
     details = [path.read_text("utf-8") for path in (home.restricted / "errors").iterdir()]
     assert len(details) == 1 and QUOTED in details[0]
 
@@ -131,9 +158,8 @@ def test_without_safe_messages_the_judge_objects(
     hostile: Hostile, tmp_path: Path, log: list[str], capfd: pytest.CaptureFixture[str], monkeypatch: Patch
 ) -> None:
     monkeypatch.setattr(steps, "_guarded", lambda run, work: work())
-    found = leaks_of_failure(
-        stale(hostile, tmp_path, "facets"), "facets", ValueError, log, capfd, monkeypatch
-    )
+    home = stale(hostile, tmp_path, "facets")
+    found = leaks_of_failure(home, INSIDE["facets"], ValueError, log, capfd, monkeypatch)
     assert any(".db: plain" in line for line in found), found
 
 

@@ -8,6 +8,7 @@ import pytest
 from dagster_project.clustering import Centroids, fit_clusters, unit
 from dagster_project.clustering.novelty import new_topics
 from dagster_project.clustering.rows import Rows
+from tests.backends import BACKENDS
 
 RANDOM = np.random.default_rng(0)
 CENTRES = unit(RANDOM.standard_normal((12, 32)).astype(np.float32))
@@ -59,13 +60,14 @@ def test_equal_rows_are_counted_once_each() -> None:
     assert (topics @ CENTRES.T).argmax(axis=1).tolist() == [9]
 
 
+@pytest.mark.parametrize("device", BACKENDS)
 @pytest.mark.parametrize("seed", range(3))
-def test_a_continued_clustering_gives_a_new_topic_its_cluster(seed: int) -> None:
+def test_a_continued_clustering_gives_a_new_topic_its_cluster(seed: int, device: str) -> None:
     old, new = np.concatenate([around(centre, 150) for centre in range(8)]), around(9, 40)
-    before = fit_clusters(old, 12, seed=seed)
+    before = fit_clusters(old, 12, seed=seed, device=device)
     labels = np.concatenate([before.labels, np.full(40, -1, np.int32)])
     after = fit_clusters(
-        np.concatenate([old, new]), 13, previous=Centroids(before.centroids, labels), seed=seed
+        np.concatenate([old, new]), 13, previous=Centroids(before.centroids, labels), seed=seed, device=device
     )
     own = np.unique(after.labels[1200:])
     assert len(own) == 1 and not np.isin(own, after.labels[:1200]).any()
