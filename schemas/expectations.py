@@ -201,7 +201,11 @@ def _report_rules(_: Mapping[str, float]) -> Rules:
 
 
 def _log_rules(_: Mapping[str, float]) -> Rules:
-    return [("seconds are not negative", BETWEEN, {"column": "seconds", "min_value": 0})]
+    return [
+        ("seconds are not negative", BETWEEN, {"column": "seconds", "min_value": 0}),
+        *strings("stage", NAME_LENGTH),
+        *strings("code_version", NAME_LENGTH),
+    ]
 
 
 def _ledger_rules(_: Mapping[str, float]) -> Rules:

@@ -78,6 +78,21 @@ def thin_map(frame: pl.DataFrame) -> pl.DataFrame:
     return first(users=pl.lit(9), conversations=pl.lit(14))(frame.filter(pl.col("zoom") == 0))
 
 
+def spent(**values: object) -> Change:
+    """A ledger of one charge, altered."""
+    charge = {
+        "release": 1,
+        "mechanism": "m",
+        "epsilon": 1.0,
+        "delta": 0.0,
+        "l0": 1,
+        "linf": 1,
+        "unit": "user",
+    }
+    row = {**charge, "epsilon_spent": 1.0, "delta_spent": 0.0, **values}
+    return lambda frame: pl.DataFrame([row], schema=frame.schema)
+
+
 ONE = pl.lit(1)
 WORDS = pl.lit(COPIED)
 NO_LIMITS: Change = lambda frame: frame.filter(pl.col("scope") != "thresholds")  # noqa: E731
@@ -91,6 +106,10 @@ FAULTS: dict[str, tuple[str, str, Plant]] = {
     "a copied name": ("cluster_lineage", "cluster_lineage/no_leaks", staged("cluster_lineage", first(name=WORDS))),
     "a thin tile": ("usage_map", "map_tiles/expectations", staged("map_tiles", thin_map)),
     "a copied id": ("usage_map", "map_tiles/no_leaks", staged("map_clusters", first(cluster_id=WORDS))),
+    "a step of endless name": ("run_log", "run_log/expectations", staged("run_log", first(stage=pl.lit("x" * 999)))),
+    "a copied step": ("run_log", "run_log/no_leaks", staged("run_log", first(stage=WORDS))),
+    "a charge that is not summed": ("privacy_ledger", "privacy_ledger/expectations", staged("privacy_ledger", spent(epsilon_spent=0.5))),
+    "a copied mechanism": ("privacy_ledger", "privacy_ledger/no_leaks", staged("privacy_ledger", spent(mechanism=COPIED))),
     "a week that is no cell": ("warehouse", "published_tables/sql_checks", committed("cluster_weeks", first(users=pl.col("users") - 1))),
     "copied words in the DuckDB file": ("warehouse", "published_tables/no_leaks", committed("privacy_report", first(explanation=WORDS))),
     "copied words in the Data Docs": ("warehouse", "published_tables/no_leaks", page),

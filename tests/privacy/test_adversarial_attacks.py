@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from dagster_project import running
+from dagster_project.files import write_private
 from dagster_project.home import Home
 from dagster_project.privacy import leaks
 from tests.privacy.adversarial_matcher import fold
@@ -115,6 +116,8 @@ def test_one_user_less_changes_only_crowds_and_exact_totals(
     gone, wrote = "falcons-0", 4
     home = Home(tmp_path / "home")
     home.store_settings(one_level())
+    # Ids, and with them the numbers behind equal names, are made under the home's secret.
+    write_private(home.secret, hostile.home.secret.read_bytes())
     file = hostile.world.write(tmp_path / "less.jsonl", without=[gone])
     running.add_files(home, [file], format_name=None, privacy_unit="user", mapping={})
     running.materialise(home)
