@@ -11,6 +11,8 @@ Source: specs/privacy_reliability.md 1.3, rules 2 and 3.
 
 from __future__ import annotations
 
+import math
+
 import polars as pl
 
 from dagster_project.privacy.changes import FOUND, REST, WHOLE_RELEASE, Seen
@@ -28,8 +30,17 @@ def small_remainders(before: Seen, after: Seen, nodes: Limits, cells: Limits) ->
 
     Clusters are compared with clusters, cells with cells of the same dimension; among the cells are `other` and what
     remains of a cluster's cell beside those of its children. `direction` is `gained` where the group is of the later
-    release, `lost` where it is of the earlier one.
+    release, `lost` where it is of the earlier one. Groups that are left with so few by their own release alone tell
+    nothing that a second release adds, and are none.
     """
+    found = _remaining(before, after, nodes, cells)
+    if found.is_empty():
+        return found
+    alone = pl.concat([_remaining(seen, seen, nodes, cells) for seen in (before, after)])
+    return found.join(alone, on=[*GROUP, "dimension"], how="anti", nulls_equal=True)
+
+
+def _remaining(before: Seen, after: Seen, nodes: Limits, cells: Limits) -> pl.DataFrame:
     dimensions = pl.concat([before.cells["dimension"], after.cells["dimension"]]).unique().sort()
     found, grown = [pl.DataFrame(schema=FOUND)], _grown(before, after, nodes)
     for dimension in (CLUSTER, *dimensions):
@@ -37,16 +48,34 @@ def small_remainders(before: Seen, after: Seen, nodes: Limits, cells: Limits) ->
         atoms = people.group_by("atom", "place", "value", "place_after", "value_after").agg(n=pl.len())
         early = _groups(before, atoms.select("atom", "place", "value"), dimension)
         late = _groups(after, atoms.select("atom", place="place_after", value="value_after"), dimension)
+        keys = pl.concat([part.select(*GROUP, "kind") for part in (early, late)]).unique()
+        keys = keys.with_row_index("group").with_columns(row=pl.col("cluster_id").rank("dense"))
+        early, late = (part.join(keys, on=[*GROUP, "kind"], nulls_equal=True) for part in (early, late))
         limits = nodes if dimension == CLUSTER else cells
         still = late.join(grown, on="cluster_id", how="anti")
         for direction, minuend, subtrahends in (("gained", late, early), ("lost", early, still)):
-            rest = _remainders(minuend, subtrahends, atoms.select("atom", "n"))
+            rest = _remainders(
+                minuend.select("atom", "group"),
+                subtrahends,
+                atoms.select("atom", "n"),
+                _enough(people, limits),
+            )
             entries = rest.join(people.select("atom", "user"), on="atom")
-            entries = entries.group_by(*GROUP, "system", "within", "user").agg(n=pl.len())
-            small = measure(entries, *GROUP, "system", "within").filter(limits.reason().is_not_null())
+            entries = entries.group_by("group", "system", "user").agg(n=pl.len())
+            small = measure(entries, "group", "system").filter(limits.reason().is_not_null())
+            value = pl.when(pl.col("kind") == "rest").then(pl.col("value") + " " + REST).otherwise("value")
             told = pl.lit(dimension).alias("dimension"), pl.lit(direction).alias("direction")
-            found.append(small.select(*GROUP, *told).select(FOUND.keys()).unique())
+            groups = keys.join(small, on="group", how="semi").with_columns(value=value)
+            found.append(groups.select(*GROUP, *told).select(FOUND.keys()))
     return pl.concat(found)
+
+
+def _enough(people: pl.DataFrame, limits: Limits) -> int:
+    """So many conversations pass the limits whoever wrote them: nobody wrote more than the busiest of all."""
+    busiest = int(people["user"].value_counts()["count"].max() or 0)  # type: ignore[arg-type]
+    return max(
+        limits.min_conversations, math.ceil(busiest * max(limits.min_users, 1 / limits.max_user_share))
+    )
 
 
 def _grown(before: Seen, after: Seen, limits: Limits) -> pl.DataFrame:
@@ -113,26 +142,32 @@ def _placed(seen: Seen, atoms: pl.DataFrame) -> pl.DataFrame:
     return found.select("atom", "value", "cluster_id", "parent_id")
 
 
-def _remainders(minuend: pl.DataFrame, subtrahends: pl.DataFrame, sizes: pl.DataFrame) -> pl.DataFrame:
-    """What remains of each group beside the groups of the other release within it. Out: atom, group, system, within.
+def _remainders(
+    minuend: pl.DataFrame, subtrahends: pl.DataFrame, sizes: pl.DataFrame, enough: int
+) -> pl.DataFrame:
+    """What remains of each group beside the groups of the other release within it, where it is less than `enough`.
 
+    Out: atom, group, system.
+
+    In: minuend (atom, group), subtrahends (atom, group, kind, row: its cluster by number, from 1), sizes (atom, n).
     What is subtracted at once must not overlap, or it is no sum of figures. There are two such systems: cells of all
-    clusters with what remains of them beside the children's (one lies within the other, or they are apart), and the cells
-    of one cluster with its `other`.
+    clusters with what remains of them beside the children's (one lies within the other, or they are apart; system 0),
+    and the cells of one cluster with its `other` (the cluster's number).
     """
-    tree = subtrahends.filter(pl.col("kind") != "row").with_columns(system=pl.lit("tree"), within=pl.lit(""))
-    divided = subtrahends.filter(pl.col("kind") == "row").select("cluster_id").unique()
-    rows = subtrahends.filter(pl.col("kind") != "rest").join(divided, on="cluster_id", how="semi")
-    rows = rows.with_columns(system=pl.lit("row"), within="cluster_id")
-    given = pl.concat([tree, rows]).rename({"cluster_id": "own", "value": "own_value", "kind": "own_kind"})
-    key, own = [*GROUP, "kind"], ["own", "own_value", "own_kind", "system", "within"]
-    whole = given.join(sizes, on="atom").group_by(own).agg(size=pl.col("n").sum())
+    tree = subtrahends.filter(pl.col("kind") != "row").with_columns(system=pl.lit(0, dtype=pl.UInt32))
+    divided = subtrahends.filter(pl.col("kind") == "row").select("row").unique()
+    rows = subtrahends.filter(pl.col("kind") != "rest").join(divided, on="row", how="semi")
+    rows = rows.with_columns(system=pl.col("row").cast(pl.UInt32))
+    given = pl.concat([part.select("atom", "system", own="group") for part in (tree, rows)])
+    whole = given.join(sizes, on="atom").group_by("own", "system").agg(size=pl.col("n").sum())
     pairs = minuend.join(given, on="atom")
-    shared = pairs.join(sizes, on="atom").group_by(*key, *own).agg(size=pl.col("n").sum())
-    inside = shared.join(whole, on=[*own, "size"], how="semi", nulls_equal=True)
-    taken = pairs.join(inside, on=[*key, *own], how="semi", nulls_equal=True)
-    taken = taken.select("atom", *key, "system", "within").unique()
-    wanted = minuend.join(taken.select(*key, "system", "within").unique(), on=key, nulls_equal=True)
-    rest = wanted.join(taken, on=["atom", *key, "system", "within"], how="anti", nulls_equal=True)
-    value = pl.when(pl.col("kind") == "rest").then(pl.col("value") + " " + REST).otherwise("value")
-    return rest.select("atom", "cluster_id", "system", "within", value=value)
+    shared = pairs.join(sizes, on="atom").group_by("group", "own", "system").agg(size=pl.col("n").sum())
+    inside = shared.join(whole, on=["own", "system", "size"], how="semi")
+    taken = pairs.join(inside, on=["group", "own", "system"], how="semi").select("atom", "group", "system")
+    taken = taken.unique()
+    gone = taken.join(sizes, on="atom").group_by("group", "system").agg(gone=pl.col("n").sum())
+    total = minuend.join(sizes, on="atom").group_by("group").agg(total=pl.col("n").sum())
+    left = pl.col("total").cast(pl.Int64) - pl.col("gone").cast(pl.Int64)
+    doubtful = gone.join(total, on="group").filter(left.is_between(1, enough - 1))
+    wanted = minuend.join(doubtful.select("group", "system"), on="group")
+    return wanted.join(taken, on=["atom", "group", "system"], how="anti")
