@@ -12,6 +12,7 @@ Source: specs/privacy_reliability.md 1.3, rules 2 and 3.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import polars as pl
 
@@ -33,17 +34,20 @@ def small_remainders(before: Seen, after: Seen, nodes: Limits, cells: Limits) ->
     release, `lost` where it is of the earlier one. Groups that are left with so few by their own release alone tell
     nothing that a second release adds, and are none.
     """
-    found = _remaining(before, after, nodes, cells)
+    dimensions = pl.concat([before.cells["dimension"], after.cells["dimension"]]).unique().sort()
+    found = _remaining(before, after, nodes, cells, [CLUSTER, *dimensions])
     if found.is_empty():
         return found
-    alone = pl.concat([_remaining(seen, seen, nodes, cells) for seen in (before, after)])
+    suspected = found["dimension"].unique().sort().to_list()
+    alone = pl.concat([_remaining(seen, seen, nodes, cells, suspected) for seen in (before, after)])
     return found.join(alone, on=[*GROUP, "dimension"], how="anti", nulls_equal=True)
 
 
-def _remaining(before: Seen, after: Seen, nodes: Limits, cells: Limits) -> pl.DataFrame:
-    dimensions = pl.concat([before.cells["dimension"], after.cells["dimension"]]).unique().sort()
+def _remaining(
+    before: Seen, after: Seen, nodes: Limits, cells: Limits, dimensions: Sequence[str]
+) -> pl.DataFrame:
     found, grown = [pl.DataFrame(schema=FOUND)], _grown(before, after, nodes)
-    for dimension in (CLUSTER, *dimensions):
+    for dimension in dimensions:
         people = _people(before, after, dimension)
         atoms = people.group_by("atom", "place", "value", "place_after", "value_after").agg(n=pl.len())
         early = _groups(before, atoms.select("atom", "place", "value"), dimension)
