@@ -21,7 +21,7 @@ import assets.clio.release_assets  # noqa: E402
 import assets.conversations.assets  # noqa: E402
 import assets.warehouse.assets  # noqa: E402
 from dagster_project import automation  # noqa: E402
-from dagster_project.steps import HomeResource, LakeIOManager  # noqa: E402
+from dagster_project.resources import HomeResource, LakeIOManager  # noqa: E402
 
 os.environ.setdefault("OBSERVATORY_HOME", "observatory-home")
 HOME = dg.EnvVar("OBSERVATORY_HOME")

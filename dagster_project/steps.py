@@ -15,7 +15,6 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -28,6 +27,7 @@ from dagster_project.files import write_private
 from dagster_project.home import Batch, Home
 from dagster_project.lake import WHOLE, Lake, StagedTable
 from dagster_project.memory import peak_megabytes, release_freed, reset_peak
+from dagster_project.metadata import displayable
 from dagster_project.settings import Settings
 from schemas.catalogue import Table
 
@@ -97,43 +97,6 @@ class StepSpec:
             "batch": batch.signature() if batch and not self.inputs else None,
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
-
-
-class HomeResource(dg.ConfigurableResource):
-    """The observatory home that a run works in."""
-
-    root: str
-
-    def open(self) -> Home:
-        """Open the home at `root`."""
-        return Home(self.root)
-
-
-class LakeIOManager(dg.ConfigurableIOManager):
-    """Finds inputs in the lake and commits the tables that a step has staged."""
-
-    root: str
-
-    def load_input(self, context: dg.InputContext) -> Callable[[], pl.LazyFrame]:
-        """What gives one partition, or all batches of a batched table with their key in `batch`.
-
-        Called by the step under the writer's lock: a file found before could be replaced while the step waits for it.
-        """
-        lake, table = Home(self.root).lake, context.asset_key.path[-1]
-        zone = (context.upstream_output.definition_metadata if context.upstream_output else {})["zone"]
-        if not context.has_asset_partitions:
-            return partial(lake.scan, zone, table)
-        if context.step_context.has_partition_key:
-            return partial(lake.scan, zone, table, context.asset_partition_key)
-        return partial(lake.scan_batches, zone, table, context.asset_partition_keys)
-
-    def handle_output(self, context: dg.OutputContext, obj: tuple[StagedTable, dict[str, Any]]) -> None:
-        """Commit a staged table under its fingerprint."""
-        staged, facts = obj
-        manifest = Home(self.root).lake.commit(staged, **facts)
-        context.add_output_metadata(
-            {"rows": manifest.rows, "bytes": manifest.bytes, "sha256": manifest.sha256}
-        )
 
 
 def table_step(
@@ -276,7 +239,7 @@ class _Run:
                 asset_key=outcome.table,
                 check_name=outcome.gate,
                 passed=outcome.passed,
-                metadata=_displayable(outcome.metadata),
+                metadata=displayable(outcome.metadata),
             )
         facts = self._facts(result)
         kept = set(result.keep_when_refused if failed else staged) - failed
@@ -310,7 +273,7 @@ class _Run:
         return dg.Output(
             (staged, facts),
             output_name=table.name,
-            metadata=_displayable({**result.metadata, **measured}),
+            metadata=displayable({**result.metadata, **measured}),
             data_version=dg.DataVersion(facts["fingerprint"]),
         )
 
@@ -331,22 +294,10 @@ class _Run:
         )
 
 
-def _displayable(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: _display(value) for key, value in metadata.items()}
-
-
-def _display(value: Any) -> Any:
-    if isinstance(value, pl.DataFrame):
-        columns = [dg.TableColumn(name, str(dtype)) for name, dtype in value.schema.items()]
-        records = [dg.TableRecord(row) for row in value.to_dicts()]
-        return dg.MetadataValue.table(records, dg.TableSchema(columns))
-    return dg.MetadataValue.json(value) if isinstance(value, dict | list) else value
-
-
 def _refusal(outcomes: Sequence[Outcome], kept: set[str]) -> dg.Failure:
     failed = [outcome for outcome in outcomes if not outcome.passed]
     names = ", ".join(f"{outcome.table}/{outcome.gate}" for outcome in failed)
-    reasons = _displayable({f"{outcome.table}/{outcome.gate}": dict(outcome.metadata) for outcome in failed})
+    reasons = displayable({f"{outcome.table}/{outcome.gate}": dict(outcome.metadata) for outcome in failed})
     return dg.Failure(
         f"refused by {names}; {', '.join(sorted(kept)) or 'nothing'} was committed",
         metadata=reasons,

@@ -12,7 +12,7 @@ import pytest
 from dagster_project import automation, running
 from dagster_project.definitions import defs
 from dagster_project.home import Home
-from dagster_project.steps import HomeResource
+from dagster_project.resources import HomeResource
 from tests.support import write_conversations
 
 

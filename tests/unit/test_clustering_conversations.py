@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -154,31 +155,22 @@ def test_a_rebuilt_tree_keeps_ids_by_members(facets: pl.DataFrame, first: Frames
     assert nodes.filter(pl.col("level") == 1).height == 5
 
 
-def test_another_embedder_of_the_same_conversations_keeps_ids(facets: pl.DataFrame) -> None:
-    before = run(facets, clusters=8, top=8)
-    vectors = HashingEmbedder().encode(facets["request"].to_list())
-    turned = np.ascontiguousarray(np.roll(vectors, 37, axis=1))
-    _, centroids, _ = cluster_conversations(
-        facets["conversation_id"],
-        turned,
-        facets,
-        clusters=8,
-        top=8,
-        min_users=5,
-        seed=0,
-        secret=SECRET,
-        previous=before,
-    )
-    assert set(centroids["cluster_id"]) == set(before[0]["cluster_id"])
+def turned(vectors: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(np.roll(vectors, 37, axis=1))
 
 
-def test_an_embedder_of_another_dimension_keeps_ids_by_members(facets: pl.DataFrame) -> None:
+def wider(vectors: np.ndarray) -> np.ndarray:
+    return np.concatenate([vectors, np.zeros((len(vectors), 16), np.float32)], axis=1)
+
+
+@pytest.mark.parametrize("other", [turned, wider])
+def test_another_embedder_of_the_same_conversations_keeps_ids_by_members(
+    facets: pl.DataFrame, other: Callable[[np.ndarray], np.ndarray]
+) -> None:
     before = run(facets, clusters=8, top=8)
-    vectors = HashingEmbedder().encode(facets["request"].to_list())
-    wider = np.concatenate([vectors, np.zeros((len(vectors), 16), np.float32)], axis=1)
     _, centroids, _ = cluster_conversations(
         facets["conversation_id"],
-        wider,
+        other(HashingEmbedder().encode(facets["request"].to_list())),
         facets,
         clusters=8,
         top=8,

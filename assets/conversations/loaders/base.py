@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
@@ -214,7 +215,7 @@ class Loader(Protocol):
         ...
 
 
-class RecordLoader:
+class RecordLoader(ABC):
     """A format with one conversation per row: a subclass says how one record is parsed."""
 
     name: ClassVar[str]
@@ -228,13 +229,13 @@ class RecordLoader:
         """The format's own columns and those of the fields around a conversation."""
         return None if self.content_columns is None else self.content_columns | fields.columns
 
+    @abstractmethod
     def matches(self, record: dict[str, Any]) -> bool:
         """Whether a record looks like this format."""
-        raise NotImplementedError
 
+    @abstractmethod
     def parse(self, byte_offset: int, line: int, record: dict[str, Any], fields: Fields) -> Parsed:
         """The conversation of one record. Raises UnreadableError with the reason."""
-        raise NotImplementedError
 
     def records(self, rows: Iterable[Row | Fault]) -> Iterator[dict[str, Any]]:
         """The rows themselves."""

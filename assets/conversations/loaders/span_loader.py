@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
@@ -27,13 +28,13 @@ class SpanLoader(TraceLoader):
     users: ClassVar[tuple[str, ...]]
     models: ClassVar[tuple[str, ...]]
 
+    @abstractmethod
     def is_ours(self, record: dict[str, Any]) -> bool:
         """Whether one span or log record follows the conventions. Raises UnreadableError."""
-        raise NotImplementedError
 
+    @abstractmethod
     def call_of(self, record: dict[str, Any], span: Span) -> tuple[Callable[[], Messages], str | None] | None:
         """How to read the messages of a call, and the call of which the record is one message; None for no call."""
-        raise NotImplementedError
 
     def matches(self, record: dict[str, Any]) -> bool:
         """Whether a row holds a span or log record that follows the conventions."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar, NamedTuple
 
@@ -37,7 +38,7 @@ class Usual(NamedTuple):
     metadata: Any
 
 
-class TraceLoader:
+class TraceLoader(ABC):
     """A format of spans: a subclass says what one row is. Rows of a session may lie apart in the file."""
 
     name: ClassVar[str]
@@ -51,21 +52,21 @@ class TraceLoader:
         """All of them, since attributes may be columns of their own."""
         return None
 
+    @abstractmethod
     def matches(self, record: dict[str, Any]) -> bool:
         """Whether a record looks like this format."""
-        raise NotImplementedError
 
+    @abstractmethod
     def expand(self, row: Row) -> Iterator[Row]:
         """The spans of a row that holds several, each at its place. Raises UnreadableError."""
-        raise NotImplementedError
 
+    @abstractmethod
     def facts(self, record: dict[str, Any]) -> dict[str, Any]:
         """What a mapped column is looked up in. Raises UnreadableError."""
-        raise NotImplementedError
 
+    @abstractmethod
     def describe(self, record: dict[str, Any], fields: Fields) -> Piece:
         """What one span says. Raises UnreadableError where it cannot be told whose it is."""
-        raise NotImplementedError
 
     def records(self, rows: Iterable[Row | Fault]) -> Iterator[dict[str, Any]]:
         """What mapped columns are looked up in, of every row that can be read."""

@@ -1,0 +1,22 @@
+"""Metadata as Dagster's pages show it: frames as tables, mappings and lists as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+
+def displayable(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Entries that Dagster takes."""
+    return {key: _display(value) for key, value in metadata.items()}
+
+
+def _display(value: Any) -> Any:
+    if isinstance(value, pl.DataFrame):
+        columns = [dg.TableColumn(name, str(dtype)) for name, dtype in value.schema.items()]
+        records = [dg.TableRecord(row) for row in value.to_dicts()]
+        return dg.MetadataValue.table(records, dg.TableSchema(columns))
+    return dg.MetadataValue.json(value) if isinstance(value, dict | list) else value
