@@ -23,6 +23,7 @@ import polars as pl
 from assets.clio.changes import next_release
 from assets.clio.clusters import cluster_conversations
 from assets.clio.facets import read_facets
+from assets.clio.kin import kin_groups
 from assets.clio.lineage import SCHEMA, lineage_rows
 from assets.clio.reader.gloss import text_to_embed
 from assets.clio.release import release_tables
@@ -153,7 +154,8 @@ def run(
         shown = release_tables(
             assignments, nodes, read, concerns, thresholds=thresholds, reader="", embedder="", namer=""
         ).clusters
-        quiet = quiet_clusters(*weekly_use(counted, nodes, shown["cluster_id"]), thresholds.cells)
+        kin = kin_groups(centroids, nodes, shown["cluster_id"])
+        quiet = quiet_clusters(*weekly_use(counted, nodes, shown["cluster_id"]), thresholds.cells, kin)
         newest = changes.filter(pl.col("release") == pl.col("release").max())
         told = lineage_rows(newest, shown, quiet, lineage, thresholds.cells)
         lineage = pl.concat([lineage, told])
