@@ -98,9 +98,9 @@ def _before(counts: Matrix) -> Matrix:
 
 def enough_expected(least: int) -> float:
     """Smallest Poisson mean for which `least` or fewer is a rare chance: 31 for 15."""
-    from scipy.stats import chi2
+    from scipy.special import chdtri
 
-    return float(chi2.ppf(1 - CHANCE, 2 * (least + 1)) / 2)
+    return float(chdtri(2 * (least + 1), CHANCE) / 2)
 
 
 def _at_a_known_pace(quiet: pl.DataFrame, entries: pl.DataFrame, limits: Limits) -> pl.DataFrame:
