@@ -112,12 +112,14 @@ def bring_up_to_date(home: Home, on_event: Callable[[StepEvent], None] = lambda 
     from dagster_project.definitions import defs
     from dagster_project.plan import plan_runs
     from dagster_project.steps import SPECS
+    from schemas import validation
 
     if not home.warehouse.exists():
         home.lake.remove(PUBLISHED_TABLES.zone, PUBLISHED_TABLES.name, WHOLE)
     runs = plan_runs(list(SPECS.values()), home)
     if not runs:
         return Materialised([], [])
+    validation.prepare()
     home.use_as_dagster_home()
     with private_files(), dg.DagsterInstance.get() as instance:
         drop_unregistered(instance, home)

@@ -6,16 +6,13 @@ its own column (sums, siblings) is brought into a helper column before validatio
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
 import polars as pl
 
 from schemas import comparison_rules
-from schemas.data_docs import publish_docs, site_config
 from schemas.lineage import BANDS, EVENTS, GONE
 from schemas.published import DIMENSIONS, NAME_LENGTH, SUMMARY_LENGTH
 from schemas.rules import (
@@ -31,6 +28,7 @@ from schemas.rules import (
     sizes,
     strings,
 )
+from schemas.validation import run_suites
 
 TABLES = ("clusters", "cluster_cells", "language_contrasts", "privacy_report")
 FLOOR = 5
@@ -53,7 +51,6 @@ def validate_published(
     `frames` holds the tables by name; those of the release may not be absent, for the others lean on them. The limits are
     those that the privacy report states, and never under the floor of 5 unless it states that too.
     """
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "False")
     missing = [name for name in TABLES if name not in frames]
     if missing:
         return GxResult(False, tuple(f"{name}: is published" for name in missing))
@@ -67,7 +64,6 @@ def validate_published(
 
 def validate_table(name: str, frame: pl.DataFrame, docs_folder: Path) -> GxResult:
     """Validate one table whose rules lean on no other table and no limit, and rewrite its Data Docs."""
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "False")
     return _told(run_suites({name: frame}, {name: SUITES[name]({})}, docs_folder))
 
 
@@ -233,49 +229,3 @@ SUITES = {
     "privacy_ledger": _ledger_rules,
     "run_log": _log_rules,
 }
-
-
-def run_suites(
-    tables: Mapping[str, pl.DataFrame], rules: Mapping[str, Rules], docs_folder: Path
-) -> dict[str, bool]:
-    """Outcome of every expectation, named `table: rule`; writes the Data Docs."""
-    import great_expectations as gx
-    from great_expectations.data_context.types.base import (
-        DataContextConfig,
-        InMemoryStoreBackendDefaults,
-        ProgressBarsConfig,
-    )
-
-    config = DataContextConfig(
-        store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
-        progress_bars=ProgressBarsConfig(globally=False),
-        analytics_enabled=False,
-    )
-    context = gx.get_context(mode="ephemeral", project_config=config)
-    outcomes: dict[str, bool] = {}
-    with publish_docs(docs_folder) as aside:
-        context.add_data_docs_site(site_name="release", site_config=cast("Any", site_config(aside)))
-        source = context.data_sources.add_pandas("published")
-        for table, frame in tables.items():
-            outcomes.update(_validate(context, source, table, frame, rules[table]))
-        context.build_data_docs()
-    return outcomes
-
-
-def _validate(context: Any, source: Any, table: str, frame: pl.DataFrame, rules: Rules) -> dict[str, bool]:
-    import great_expectations as gx
-    from great_expectations.expectations import core
-
-    expectations = [
-        getattr(core, kind)(**arguments, meta={"rule": name}, description=f"{table}: {name}")
-        for name, kind, arguments in rules
-    ]
-    suite = context.suites.add(gx.ExpectationSuite(table, expectations=expectations))
-    batch = source.add_dataframe_asset(table).add_batch_definition_whole_dataframe("release")
-    definition = gx.ValidationDefinition(name=table, data=batch, suite=suite)
-    definition = context.validation_definitions.add(definition)
-    checkpoint = gx.Checkpoint(name=table, validation_definitions=[definition], result_format="BOOLEAN_ONLY")
-    answer = context.checkpoints.add(checkpoint).run(batch_parameters={"dataframe": frame.to_pandas()})
-    results = [result for run in answer.run_results.values() for result in run.results]
-    found = {str(result.expectation_config.meta["rule"]): bool(result.success) for result in results}
-    return {f"{table}: {name}": found.get(name, False) for name, _, _ in rules}

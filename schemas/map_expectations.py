@@ -7,8 +7,9 @@ from pathlib import Path
 
 import polars as pl
 
-from schemas.expectations import BETWEEN, GIVEN, PAIR, TOGETHER_UNIQUE, UNIQUE, GxResult, Rules, run_suites
+from schemas.expectations import BETWEEN, GIVEN, PAIR, TOGETHER_UNIQUE, UNIQUE, GxResult, Rules
 from schemas.map import DEEPEST, GRID
+from schemas.validation import run_suites
 
 TABLES = ("map_tiles", "map_clusters")
 LAST = 2**DEEPEST - 1

@@ -120,9 +120,11 @@ def _before(counts: Matrix) -> Matrix:
 
 def enough_expected(least: int) -> float:
     """Smallest Poisson mean for which `least` or fewer is a rare chance: 34 for 14."""
-    from scipy.stats import chi2
+    from scipy.special import chdtri
 
-    return float(chi2.ppf(1 - CHANCE, 2 * (least + 1)) / 2)
+    return float(chdtri(2 * (least + 1), CHANCE) / 2)
+
+    return float(chdtri(2 * (least + 1), CHANCE) / 2)
 
 
 def _at_a_known_pace(

@@ -74,9 +74,9 @@ def _nearest(points: Matrix, queries: int) -> NDArray[np.int64]:
 
 def _rare_count(share: float) -> int:
     """Smallest number of new neighbours that is a rare chance where `share` of all rows is new."""
-    from scipy.stats import binom
+    from scipy.special import bdtrc
 
-    return int(binom.isf(CHANCE, NEIGHBOURS, share)) + 1
+    return int(np.argmax(bdtrc(np.arange(NEIGHBOURS + 1), NEIGHBOURS, share) <= CHANCE)) + 1
 
 
 def _groups(near: NDArray[np.int64], novel: NDArray[np.bool_]) -> NDArray[np.int64]:

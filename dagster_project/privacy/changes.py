@@ -42,7 +42,8 @@ def small_changes(before: Seen, after: Seen, nodes: Limits, cells: Limits) -> pl
     `dimension` is `cluster` where the cluster as a whole is meant; `value` is then null or, for what remains of it
     beside the children that both releases show, the rest.
     """
-    sides = [_parts(one, other) for one, other in ((before, after), (after, before))]
+    one, other = _moved(before, after), _moved(after, before)
+    sides = [_parts(one, other), _parts(other, one)]
     found = [pl.DataFrame(schema=FOUND)]
     for direction, one, other in (("lost", *sides), ("gained", *reversed(sides))):
         changed = one.join(other, on=[*PART, "conversation_id", "user_key"], how="anti", nulls_equal=True)
@@ -51,6 +52,20 @@ def small_changes(before: Seen, after: Seen, nodes: Limits, cells: Limits) -> pl
         small = measure(entries, *PART).filter(reason.is_not_null())
         found.append(small.select(*PART, direction=pl.lit(direction)))
     return pl.concat(found)
+
+
+def _moved(one: Seen, other: Seen) -> Seen:
+    """The release with those of its conversations alone that the other may count in another part, or not at all."""
+    parents = one.clusters.join(other.clusters, on="cluster_id", suffix="_other")
+    rehung = parents.filter(pl.col("parent_id").ne_missing(pl.col("parent_id_other")))["cluster_id"]
+    alike = [name for name in one.members.columns if name != "clusters"]
+    place = pl.col("clusters").list.sort().list.join("\x1f").alias("place")
+    there = other.members.select(*alike, place)
+    rows = one.members.with_columns(place).with_row_index("row")
+    same = rows.join(there, on=[*alike, "place"], how="semi", nulls_equal=True)
+    same = same.filter(pl.col("clusters").list.set_intersection(rehung.implode()).list.len() == 0)
+    moved = rows.join(same.select("row"), on="row", how="anti").drop("row", "place")
+    return Seen(one.clusters, one.cells, moved)
 
 
 def _parts(one: Seen, other: Seen) -> pl.DataFrame:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import polars as pl
 
@@ -34,7 +35,8 @@ def small_remainders(before: Seen, after: Seen, nodes: Limits, cells: Limits) ->
     release, `lost` where it is of the earlier one. Groups that are left with so few by their own release alone tell
     nothing that a second release adds, and are none.
     """
-    dimensions = pl.concat([before.cells["dimension"], after.cells["dimension"]]).unique().sort()
+    dimensions = pl.concat([before.cells["dimension"], after.cells["dimension"]]).unique().sort().to_list()
+    before, after = (replace(seen, members=_coded(seen.members, dimensions)) for seen in (before, after))
     found = _remaining(before, after, nodes, cells, [CLUSTER, *dimensions])
     if found.is_empty():
         return found
@@ -43,30 +45,37 @@ def small_remainders(before: Seen, after: Seen, nodes: Limits, cells: Limits) ->
     return found.join(alone, on=[*GROUP, "dimension"], how="anti", nulls_equal=True)
 
 
+def _coded(members: pl.DataFrame, dimensions: Sequence[str]) -> pl.DataFrame:
+    """conversation_id, user_key, clusters, place (all its clusters as one) and the dimensions.
+
+    Places and values are categories: told apart by number.
+    """
+    place = pl.col("clusters").list.sort().list.join(BETWEEN).alias("place")
+    told = (column.cast(pl.Categorical) for column in (place, *map(pl.col, dimensions)))
+    return members.select(*PERSON, "clusters", *told)
+
+
 def _remaining(
     before: Seen, after: Seen, nodes: Limits, cells: Limits, dimensions: Sequence[str]
 ) -> pl.DataFrame:
     found, grown = [pl.DataFrame(schema=FOUND)], _grown(before, after, nodes)
+    people = _people(before, after)
+    busiest = int(people["user"].value_counts()["count"].max() or 0)  # type: ignore[arg-type]
     for dimension in dimensions:
-        people = _people(before, after, dimension)
-        atoms = people.group_by("atom", "place", "value", "place_after", "value_after").agg(n=pl.len())
+        limits = nodes if dimension == CLUSTER else cells
+        atoms = _atoms(people, dimension)
         early = _groups(before, atoms.select("atom", "place", "value"), dimension)
         late = _groups(after, atoms.select("atom", place="place_after", value="value_after"), dimension)
         keys = pl.concat([part.select(*GROUP, "kind") for part in (early, late)]).unique()
         keys = keys.with_row_index("group").with_columns(row=pl.col("cluster_id").rank("dense"))
         early, late = (part.join(keys, on=[*GROUP, "kind"], nulls_equal=True) for part in (early, late))
-        limits = nodes if dimension == CLUSTER else cells
         still = late.join(grown, on="cluster_id", how="anti")
-        for direction, minuend, subtrahends in (("gained", late, early), ("lost", early, still)):
-            rest = _remainders(
-                minuend.select("atom", "group"),
-                subtrahends,
-                atoms.select("atom", "n"),
-                _enough(people, limits),
-            )
-            entries = rest.join(people.select("atom", "user"), on="atom")
-            entries = entries.group_by("group", "system", "user").agg(n=pl.len())
-            small = measure(entries, "group", "system").filter(limits.reason().is_not_null())
+        sizes = atoms.select("atom", "n")
+        # Beside itself a release loses what it gains.
+        ways = [("gained", late, early), ("lost", early, still)][: 1 if before is after else 2]
+        for direction, minuend, subtrahends in ways:
+            rest = _remainders(minuend.select("atom", "group"), subtrahends, sizes, _enough(busiest, limits))
+            small = _small(rest, atoms, busiest, limits)
             value = pl.when(pl.col("kind") == "rest").then(pl.col("value") + " " + REST).otherwise("value")
             told = pl.lit(dimension).alias("dimension"), pl.lit(direction).alias("direction")
             groups = keys.join(small, on="group", how="semi").with_columns(value=value)
@@ -74,9 +83,27 @@ def _remaining(
     return pl.concat(found)
 
 
-def _enough(people: pl.DataFrame, limits: Limits) -> int:
+def _small(rest: pl.DataFrame, atoms: pl.DataFrame, busiest: int, limits: Limits) -> pl.DataFrame:
+    """Remainders (atom, group, system) under the limits. Out: group, system.
+
+    Those that are a crowd by what their atoms tell alone are not counted person by person.
+    """
+    by = ["group", "system"]
+    sizes = rest.join(atoms.select("atom", "n", "people", "most"), on="atom").group_by(by)
+    least = sizes.agg(
+        conversations=pl.col("n").sum().cast(pl.Int64),
+        users=pl.col("people").max().cast(pl.Int64),
+        top=pl.min_horizontal(pl.col("most").sum(), busiest).cast(pl.Int64),
+        unknown=pl.lit(0, dtype=pl.Int64),
+    )
+    doubtful = rest.join(least.filter(limits.reason().is_not_null()), on=by, how="semi")
+    entries = doubtful.join(atoms.select("atom", "user"), on="atom").explode("user")
+    entries = entries.group_by(*by, "user").agg(n=pl.len())
+    return measure(entries, *by).filter(limits.reason().is_not_null()).select(by)
+
+
+def _enough(busiest: int, limits: Limits) -> int:
     """So many conversations pass the limits whoever wrote them: nobody wrote more than the busiest of all."""
-    busiest = int(people["user"].value_counts()["count"].max() or 0)  # type: ignore[arg-type]
     return max(
         limits.min_conversations, math.ceil(busiest * max(limits.min_users, 1 / limits.max_user_share))
     )
@@ -99,17 +126,28 @@ def _grown(before: Seen, after: Seen, limits: Limits) -> pl.DataFrame:
     return more.filter(grown).select("cluster_id")
 
 
-def _people(before: Seen, after: Seen, dimension: str) -> pl.DataFrame:
-    """Conversations of either release. Out: atom, user, place, value, place_after, value_after.
-
-    Conversations that both releases place alike are one `atom`; a place is null where a release does not count it.
+def _people(before: Seen, after: Seen) -> pl.DataFrame:
+    """Conversations of either release, coded. Out: user, place and place_after (null where it does not count it), each
+    dimension and NAME_after.
     """
-    value = pl.lit(None, dtype=pl.String) if dimension == CLUSTER else pl.col(dimension)
-    place = pl.col("clusters").list.sort().list.join(BETWEEN)
-    sides = [side.members.select(*PERSON, place=place, value=value) for side in (before, after)]
+    sides = [side.members.drop("clusters") for side in (before, after)]
     both = sides[0].join(sides[1], on=PERSON, how="full", coalesce=True, nulls_equal=True, suffix="_after")
-    where = pl.struct("place", "value", "place_after", "value_after")
-    return both.with_columns(user_codes(), atom=where.rank("dense"))
+    return both.with_columns(user_codes())
+
+
+def _atoms(people: pl.DataFrame, dimension: str) -> pl.DataFrame:
+    """Conversations that both releases place alike, as one. Out: atom, place, value, place_after, value_after, n (how
+    many), user (who wrote each), people (how many wrote them), most (how many the busiest of these wrote).
+    """
+    names = ["place", "value", "place_after", "value_after"]
+    value = [pl.lit(None, dtype=pl.String)] * 2
+    if dimension != CLUSTER:
+        value = [pl.col(dimension), pl.col(f"{dimension}_after")]
+    where = people.select("user", "place", "place_after", value=value[0], value_after=value[1])
+    written = where.group_by(*names, "user").agg(n=pl.len())
+    people_of = pl.col("user").repeat_by("n").list.explode()
+    atoms = written.group_by(names).agg(people_of, pl.col("n").sum(), people=pl.len(), most=pl.col("n").max())
+    return atoms.with_row_index("atom").with_columns(pl.col(names).cast(pl.String))
 
 
 def _groups(seen: Seen, atoms: pl.DataFrame, dimension: str) -> pl.DataFrame:

@@ -58,13 +58,13 @@ def clustered_share(hits: Hits, users: Codes) -> Interval:
 
 def below_whole(hits: Hits, users: Codes, part: Hits) -> float:
     """One-sided p-value that the share of hits in `part` [N] of the rows is no lower than in all of them."""
-    from scipy.stats import norm
+    from scipy.special import ndtr
 
     inside = np.bincount(users[part], (hits[part] - hits[part].mean()) / part.sum(), users.max() + 1)
     difference = inside - _influence(hits, users)
     deviation = float(np.sqrt(np.square(difference).sum() * _correction(users[part])))
     gap = float(hits[part].mean() - hits.mean())
-    return float(norm.cdf(gap / deviation)) if deviation > 0 else float(gap >= 0)
+    return float(ndtr(gap / deviation)) if deviation > 0 else float(gap >= 0)
 
 
 def _contingency(found: Codes, known: Codes) -> NDArray[np.int64]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import polars as pl
 import pytest
 from published_sample import LIMITS, published
 
+from schemas import validation
 from schemas.expectations import SUITES, validate_published, validate_table
 from schemas.limits import published_schemas
 from schemas.published import MODELS
@@ -235,3 +238,22 @@ def test_each_fault_breaks_its_schema(table: str, change: Change, rule: str) -> 
 def test_every_sound_table_passes_its_schema() -> None:
     for name, frame in FRAMES.items():
         MODELS[name].validate(frame, lazy=True)
+
+
+def test_a_validator_that_was_killed_answers_nothing_and_the_next_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command, ends_at_once = validation.COMMAND, [sys.executable, "-c", "import sys; sys.stdin.buffer.read(1)"]
+    monkeypatch.setattr(validation, "COMMAND", ends_at_once)
+    monkeypatch.setattr(validation, "_process", cache(lambda parent: validation._Process()))
+    with pytest.raises(validation.ValidationFailedError, match="ended with"):
+        validate_published(FRAMES, tmp_path / "docs")
+    monkeypatch.setattr(validation, "COMMAND", command)
+    assert validate_published(FRAMES, tmp_path / "docs").success
+
+
+def test_what_the_validator_raises_is_told_by_its_kind_alone(tmp_path: Path) -> None:
+    rules = {"clusters": [("no such rule", "ExpectNothing", {"column": SECRET})]}
+    with pytest.raises(validation.ValidationFailedError) as raised:
+        validation.run_suites({"clusters": FRAMES["clusters"]}, rules, tmp_path / "docs")
+    assert str(raised.value) == "Great Expectations raised AttributeError"
