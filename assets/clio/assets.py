@@ -98,7 +98,7 @@ def concerns(step: Step, facets: pl.LazyFrame, embeddings: pl.LazyFrame) -> Resu
 @table_step(
     outputs=[CLUSTER_ASSIGNMENTS, CLUSTER_CENTROIDS, CLUSTER_NODES],
     inputs=[CURRENT_CONVERSATIONS, FACETS, EMBEDDINGS],
-    version="3",
+    version="4",
     group="clio",
     settings=("clusters", "top_clusters", "min_users", "seed"),
     kinds=("faiss", "polars", "parquet"),

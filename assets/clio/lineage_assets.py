@@ -9,6 +9,7 @@ from dagster_project.steps import Result, Step, table_step
 from schemas.catalogue import (
     CLUSTER_ASSIGNMENTS,
     CLUSTER_CELLS,
+    CLUSTER_CENTROIDS,
     CLUSTER_CHANGES,
     CLUSTER_LINEAGE,
     CLUSTER_MEMBERS,
@@ -52,8 +53,8 @@ def _by_event(rows: pl.DataFrame) -> pl.DataFrame:
 
 @table_step(
     outputs=[CLUSTER_LINEAGE],
-    inputs=[COUNTED_CONVERSATIONS, CLUSTER_NODES, CLUSTER_CHANGES, *BESIDE],
-    version="1",
+    inputs=[COUNTED_CONVERSATIONS, CLUSTER_CENTROIDS, CLUSTER_NODES, CLUSTER_CHANGES, *BESIDE],
+    version="2",
     group="release",
     settings=("min_users", "min_conversations", "max_user_share", "unsafe_below_floor", "dp_epsilon"),
     gates=release_gates(CLUSTER_LINEAGE, BESIDE),
@@ -61,6 +62,7 @@ def _by_event(rows: pl.DataFrame) -> pl.DataFrame:
 def cluster_lineage(
     step: Step,
     counted_conversations: pl.LazyFrame,
+    cluster_centroids: pl.LazyFrame,
     cluster_nodes: pl.LazyFrame,
     cluster_changes: pl.LazyFrame,
     clusters: pl.LazyFrame,
@@ -71,6 +73,7 @@ def cluster_lineage(
 
     Where the release before was kept, nothing new is shown and nothing new is told.
     """
+    from assets.clio.kin import kin_groups
     from assets.clio.lineage import SCHEMA, lineage_rows
     from assets.clio.release.report import release_was_kept
     from assets.clio.usage import quiet_clusters, weekly_use
@@ -82,13 +85,15 @@ def cluster_lineage(
     changes, shown = cluster_changes.collect(), clusters.collect()
     newest = changes.filter(pl.col("release") == pl.col("release").max())
     counted = counted_conversations.select("conversation_id", "cluster_id", "user_key", "week").collect()
-    entries, traffic = weekly_use(counted, cluster_nodes.collect(), shown["cluster_id"])
     published = step.lake.last(CLUSTER_LINEAGE.zone, CLUSTER_LINEAGE.name)
     earlier = pl.DataFrame(schema=SCHEMA) if published is None else published
     if earlier.height and release_was_kept(privacy_report.collect()):
         return Result({CLUSTER_LINEAGE.name: earlier}, rows_in=newest.height)
     earlier = earlier.filter(pl.col("release") < newest["release"].max())
-    rows = lineage_rows(newest, shown, quiet_clusters(entries, traffic, limits), earlier, limits)
+    nodes = cluster_nodes.collect()
+    kin = kin_groups(cluster_centroids.collect(), nodes, shown["cluster_id"])
+    quiet = quiet_clusters(*weekly_use(counted, nodes, shown["cluster_id"]), limits, kin)
+    rows = lineage_rows(newest, shown, quiet, earlier, limits)
     return Result(
         {CLUSTER_LINEAGE.name: pl.concat([earlier, rows])},
         rows_in=newest.height,

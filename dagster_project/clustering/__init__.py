@@ -7,6 +7,7 @@ from dagster_project.clustering.kmeans import Centroids, Clustering, default_clu
 from dagster_project.clustering.matching import Overlap, birth_id, match_identities
 from dagster_project.clustering.projection import Projection, extend_projection, fit_projection
 from dagster_project.clustering.rows import Rows, unit
+from dagster_project.clustering.ward import ward_groups
 
 __all__ = [
     "Centroids",
@@ -25,4 +26,5 @@ __all__ = [
     "level_sizes",
     "match_identities",
     "unit",
+    "ward_groups",
 ]

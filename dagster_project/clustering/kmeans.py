@@ -110,7 +110,7 @@ def _continue(rows: Rows, previous: Centroids, target: int, random: np.random.Ge
         filled = np.bincount(labels[labels >= 0], minlength=len(centroids)) > 0
         centroids = np.where(filled[:, None], rows.centroids(labels, len(centroids)), centroids)
     labels[fresh] = assign(rows, centroids, fresh)
-    topics = new_topics(rows, fresh, target - len(centroids), random)
+    topics = new_topics(rows, fresh, centroids, target - len(centroids), random)
     labels = join_new_topics(rows, labels, centroids, fresh, topics) if len(topics) else labels
     centroids = np.concatenate([centroids, topics])
     touched = np.zeros(max(target, len(centroids)), dtype=bool)

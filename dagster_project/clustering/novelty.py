@@ -12,17 +12,22 @@ from numpy.typing import NDArray
 from dagster_project.clustering.rows import Labels, Matrix, Rows, unit
 
 NEIGHBOURS = 12
+# A core of fewer rows is no topic: nothing so small may ever be shown (specs/privacy_reliability.md 1.3, the floor).
+SMALLEST = 5
 # Chance that a row of an old topic looks new.
 CHANCE = 1e-4
 # More rows are sampled, so that the cost is bounded: the products of 8,000 by 40,000 rows take some seconds.
 LARGEST_NEW, LARGEST_OLD = 8_000, 32_000
 
 
-def new_topics(rows: Rows, fresh: NDArray[np.integer], most: int, random: np.random.Generator) -> Matrix:
+def new_topics(
+    rows: Rows, fresh: NDArray[np.integer], known: Matrix, most: int, random: np.random.Generator
+) -> Matrix:
     """Centroids [n, D] of at most `most` groups of `fresh` rows that no old rows account for, largest first.
 
-    A group has NEIGHBOURS rows or more. All rows that are not fresh are old; there are none where fresh rows are more
-    than half, since then everything looks new.
+    A group has SMALLEST rows or more. One of fewer than NEIGHBOURS is one with a group that is nearer to it than any
+    centroid [k, D] of `known` is to either: a topic in two languages. All rows that are not fresh are old; there are
+    none where fresh rows are more than half, since then everything looks new.
     """
     old = np.setdiff1d(np.arange(len(rows)), fresh)
     if most < 1 or len(fresh) < NEIGHBOURS or len(fresh) > len(old):
@@ -30,12 +35,9 @@ def new_topics(rows: Rows, fresh: NDArray[np.integer], most: int, random: np.ran
     new, old = _sample(fresh, LARGEST_NEW, random), _sample(old, LARGEST_OLD, random)
     near = _nearest(rows.take(np.concatenate([new, old])), len(new))
     novel = (near < len(new)).sum(axis=1) >= _rare_count(len(new) / (len(new) + len(old)))
-    groups = _groups(near, novel)
-    sizes = np.bincount(groups[groups >= 0])
-    large = np.argsort(-sizes, kind="stable")[:most]
-    points = rows.take(new)
-    chosen = [points[groups == group].mean(axis=0) for group in large if sizes[group] >= NEIGHBOURS]
-    return unit(np.stack(chosen)) if chosen else np.empty((0, rows.vectors.shape[1]), np.float32)
+    means, sizes = _means(rows.take(new), _groups(near, novel))
+    means, sizes = _joined(means[sizes >= SMALLEST], sizes[sizes >= SMALLEST], known)
+    return means[np.argsort(-sizes, kind="stable")[:most]]
 
 
 def join_new_topics(
@@ -90,3 +92,27 @@ def _groups(near: NDArray[np.int64], novel: NDArray[np.bool_]) -> NDArray[np.int
     mutual = links.multiply(links.T)
     groups = np.asarray(connected_components(mutual, directed=False)[1], dtype=np.int64)
     return np.where(novel, groups, -1)
+
+
+def _means(points: Matrix, groups: NDArray[np.int64]) -> tuple[Matrix, NDArray[np.int64]]:
+    """Centroid [n, D] and size of each group of points; -1 is no group."""
+    inside = groups >= 0
+    sizes = np.bincount(groups[inside])
+    sums = np.zeros((len(sizes), points.shape[1]), dtype=np.float32)
+    np.add.at(sums, groups[inside], points[inside])
+    return unit(sums), sizes
+
+
+def _joined(means: Matrix, sizes: NDArray[np.int64], known: Matrix) -> tuple[Matrix, NDArray[np.int64]]:
+    """Centroids and sizes after small groups became one with groups nearer to them than known ones are to either."""
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import connected_components
+
+    if len(means) < 2:
+        return means, sizes
+    own = (means @ known.T).max(axis=1)
+    small = sizes < NEIGHBOURS
+    near = (means @ means.T > np.maximum(own[:, None], own)) & (small[:, None] | small)
+    joined = np.asarray(connected_components(csr_array(near), directed=False)[1], dtype=np.int64)
+    weighted = means * sizes[:, None].astype(np.float32)
+    return _means(weighted, joined)[0], np.bincount(joined, sizes).astype(np.int64)

@@ -38,6 +38,16 @@ def cut(tree: Tree, merges: int) -> Labels:
     return np.unique(labels, return_inverse=True)[1].astype(np.int32)
 
 
+def ward_groups(points: Matrix, largest: int) -> list[NDArray[np.int64]]:
+    """Positions that each merge of the tree over points [n, D] brings together, up to `largest` of them."""
+    groups: list[NDArray[np.int64] | None] = [np.array([leaf]) for leaf in range(len(points))]
+    for left, right in ward_tree(points)[:, :2].astype(np.int64):
+        one, other = groups[left], groups[right]
+        small = one is not None and other is not None and len(one) + len(other) <= largest
+        groups.append(np.sort(np.concatenate([one, other])) if small else None)  # type: ignore[list-item]
+    return [group for group in groups[len(points) :] if group is not None]
+
+
 def cut_together(trees: Sequence[Tree], weights: Sequence[float], clusters: int) -> list[Labels]:
     """Cut several trees at one loss, so that they have `clusters` clusters in all (at least one each).
 

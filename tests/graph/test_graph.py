@@ -35,7 +35,7 @@ def test_the_graph_is_the_one_that_is_drawn() -> None:
     }
     released = {"clusters", "cluster_cells", "language_contrasts", "privacy_report"}
     changes = {"cluster_assignments", "cluster_nodes"}
-    lineage = {"counted_conversations", "cluster_nodes", "cluster_changes", *released}
+    lineage = {"counted_conversations", "cluster_centroids", "cluster_nodes", "cluster_changes", *released}
     mapped = {"projections", "counted_conversations", "clusters"}
     compared = {
         "cluster_weeks",
