@@ -12,6 +12,7 @@ import polars as pl
 
 DIGITS = 3
 CLOSE = 1e-6
+EXACT = 1e-9
 DAYS = 7
 CONCERNING = ("elevated", "high")
 OTHER = "other"
@@ -54,8 +55,10 @@ def overall(tables: Tables, scope: str, measure: str = "share_overall") -> float
 
 def _long(table: pl.DataFrame, columns: tuple[str, ...]) -> int:
     """Rows with a figure of more than three digits."""
+    # An interval without an upper end has no digits.
     long = [
-        (pl.col(name) - pl.col(name).round_sig_figs(DIGITS)).abs() > 1e-9 * pl.col(name).abs()
+        pl.col(name).is_finite()
+        & ((pl.col(name) - pl.col(name).round_sig_figs(DIGITS)).abs() > EXACT * pl.col(name).abs())
         for name in columns
     ]
     return table.filter(pl.any_horizontal(long)).height

@@ -73,6 +73,11 @@ def test_sound_figures_follow_from_what_is_published() -> None:
     assert unfounded_figures(FRAMES, LIMITS) == {}
 
 
+def test_an_interval_without_an_end_has_no_digits() -> None:
+    trends = at_first(ci_high=pl.lit(float("inf")), ci_low=pl.lit(0.0))(FRAMES["cluster_trends"])
+    assert unfounded_figures({**FRAMES, "cluster_trends": trends}, LIMITS) == {}
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_figure_that_says_more_is_found(fault: str) -> None:
     table, change, kind = FAULTS[fault]
