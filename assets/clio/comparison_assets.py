@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from assets.clio.comparison_gates import COMPARISON_GATE
 from assets.clio.gates import release_gates, thresholds_of
 from dagster_project.steps import Result, Step, table_step
 from schemas.catalogue import (
@@ -49,7 +50,7 @@ def bursts(step: Step, current_conversations: pl.LazyFrame, facets: pl.LazyFrame
     version="3",
     group="release",
     settings=("min_users", "min_conversations", "max_user_share", "unsafe_below_floor", "dp_epsilon"),
-    gates=release_gates(CLUSTER_TRENDS, EARLIER),
+    gates=(COMPARISON_GATE, *release_gates(CLUSTER_TRENDS, EARLIER)),
 )
 def comparisons(
     step: Step,

@@ -37,7 +37,7 @@ DETAILS = ("turns", "flagged")
 @table_step(
     outputs=[CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, PRIVACY_REPORT, COUNTED_CONVERSATIONS],
     inputs=[CURRENT_CONVERSATIONS, FACETS, CONCERNS, CLUSTER_ASSIGNMENTS, CLUSTER_NODES, EMBEDDINGS],
-    version="3",
+    version="4",
     group="release",
     settings=(
         "min_users",

@@ -58,7 +58,7 @@ def exposed_cells(
     found = [pl.DataFrame(schema=EXPOSED)]
     for overall, with_users, least in passes:
         for dimension, public in public_views(clusters, cells, overall, domains):
-            node, code = np.nonzero(_given_away(public, with_users, least)[1:])
+            node, code = np.nonzero(too_narrow(public, least, with_users)[1:])
             found.append(
                 pl.DataFrame(
                     {
@@ -80,9 +80,14 @@ def _whole_release(clusters: pl.DataFrame, contrasts: pl.DataFrame) -> pl.DataFr
     ).unique()
 
 
-def _given_away(public: Public, with_users: bool, least: int) -> Array:
-    """Unknown cells that are too narrow; (N, V) bool."""
-    bounds = propagate(public, with_users)
+def too_narrow(public: Public, least: int, with_users: bool = False, bounds: Bounds | None = None) -> Array:
+    """Unknown cells of one table or tree that are narrowed to under `least`; (N, V) bool.
+
+    `bounds` are intervals that are known already, with what other tables tell.
+    Raises ArithmeticError where the published counts contradict each other.
+    """
+    if bounds is None:
+        bounds = propagate(public, with_users)
     narrow = _narrow(public, bounds, with_users, least)
     doubtful = ~public.known & ~narrow & (bounds.high > 0) & (bounds.width() < SUSPICIOUS * least)
     for parent in np.unique(np.maximum(public.parents[doubtful.any(axis=1)], 0)):

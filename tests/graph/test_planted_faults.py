@@ -78,6 +78,22 @@ def thin_map(frame: pl.DataFrame) -> pl.DataFrame:
     return first(users=pl.lit(9), conversations=pl.lit(14))(frame.filter(pl.col("zoom") == 0))
 
 
+def withheld_week(frame: pl.DataFrame) -> pl.DataFrame:
+    """One week more of a cluster than the release tells, with enough users and conversations."""
+    told = frame.select("cluster_id", "week")
+    clusters, weeks = frame.unique("cluster_id"), frame.unique("week").select("week", "week_conversations")
+    missing = (
+        clusters.drop("week", "week_conversations")
+        .join(weeks, how="cross")
+        .join(told, on=["cluster_id", "week"], how="anti")
+    )
+    share = pl.lit(15) / pl.col("week_conversations")
+    row = missing.sort("cluster_id", "week").head(1).with_columns(
+        users=pl.lit(12, pl.UInt32), conversations=pl.lit(15, pl.UInt32), share_of_week=share, ci_low=pl.lit(0.01), ci_high=pl.lit(0.9)
+    )  # fmt: skip
+    return pl.concat([frame, row.select(frame.columns)])
+
+
 def spent(**values: object) -> Change:
     """A ledger of one charge, altered."""
     charge = {
@@ -101,6 +117,8 @@ FAULTS: dict[str, tuple[str, str, Plant]] = {
     "a copied summary": ("release", "clusters/no_leaks", staged("clusters", first(summary=WORDS))),
     "a week of one user": ("comparisons", "cluster_trends/expectations", staged("cluster_weeks", first(users=ONE))),
     "a contrast of one user's facets": ("comparisons", "cluster_trends/expectations", staged("facet_contrasts", first(users=ONE))),
+    "a week that the release withholds": ("comparisons", "facet_contrasts/intervals", staged("cluster_weeks", withheld_week)),
+    "an interval in all its digits": ("comparisons", "comparison_report/figures", staged("cluster_weeks", first(ci_low=pl.col("ci_low") * 0.98765))),
     "a copied figure": ("comparisons", "cluster_trends/no_leaks", staged("comparison_report", first(explanation=WORDS))),
     "no stated limits": ("cluster_lineage", "cluster_lineage/expectations", committed("privacy_report", NO_LIMITS)),
     "a copied name": ("cluster_lineage", "cluster_lineage/no_leaks", staged("cluster_lineage", first(name=WORDS))),

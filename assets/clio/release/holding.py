@@ -13,6 +13,7 @@ from assets.clio.release.report import kept_report
 from dagster_project.errors import ObservatoryError
 from dagster_project.privacy.changes import Seen, small_changes
 from dagster_project.privacy.remainders import small_remainders
+from dagster_project.privacy.sums import small_sums
 from dagster_project.privacy.thresholds import Thresholds
 from schemas.published import DIMENSIONS
 
@@ -32,11 +33,12 @@ def seen(release: Release) -> Seen:
 def changed_parts(before: Release, after: Release, thresholds: Thresholds) -> pl.DataFrame:
     """Parts of two releases between which too few people make the difference.
 
-    Both what has one id in both (`privacy.changes`) and what is left when figures of one are subtracted from a figure of
-    the other (`privacy.remainders`). Out: `privacy.changes.FOUND`.
+    What has one id in both (`privacy.changes`), what is left when figures of one are subtracted from a figure of the
+    other (`privacy.remainders`), and from several together (`privacy.sums`). Out: `privacy.changes.FOUND`.
     """
     releases, limits = (seen(before), seen(after)), (thresholds.nodes, thresholds.cells)
-    return pl.concat([small_changes(*releases, *limits), small_remainders(*releases, *limits)]).unique()
+    looks = (small_changes, small_remainders, small_sums)
+    return pl.concat([look(*releases, *limits) for look in looks]).unique()
 
 
 def kept(before: Release, thresholds: Thresholds) -> Release:
