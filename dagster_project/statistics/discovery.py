@@ -21,6 +21,6 @@ def false_discovery_rate(table: pl.DataFrame, *family: str) -> pl.DataFrame:
 
 
 def _adjust(p_values: pl.Series) -> pl.Series:
-    from statsmodels.stats.multitest import multipletests
+    from scipy.stats import false_discovery_control
 
-    return pl.Series(multipletests(p_values.to_numpy(), method="fdr_bh")[1])
+    return pl.Series(false_discovery_control(p_values.to_numpy(), method="bh"))
