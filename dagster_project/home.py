@@ -109,6 +109,11 @@ class Home:
         return self.restricted / "forgotten.json"
 
     @property
+    def calls(self) -> Path:
+        """What language models have answered: the call cache."""
+        return self.restricted / "calls.sqlite"
+
+    @property
     def scratch(self) -> Path:
         """Large temporary arrays."""
         return make_private(self.restricted / "scratch")

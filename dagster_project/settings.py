@@ -103,12 +103,33 @@ class Settings(BaseModel):
         pattern="^(shared_terms|dp_keywords)$",
         description="Where names come from; dp_keywords: terms chosen with noise, paid for from dp_epsilon.",
     )
+    reader: str | None = Field(
+        None, description="Model that reads conversations into facets, as openai:URL#MODEL; unset: no model."
+    )
+    namer: str | None = Field(
+        None, description="Model that names clusters and builds the hierarchy; unset: shared terms."
+    )
+    auditor: str | None = Field(
+        None, description="Model that rates names and summaries for privacy; unset: no model does."
+    )
+    subject: str | None = Field(None, description="Model that evaluations are about.")
+    judge: str | None = Field(None, description="Model that judges a subject's answers.")
     max_quarantined_share: float = Field(
         0.05, ge=0, le=1, description="Share of bad lines that fails a batch."
     )
     max_conversation_characters: int = Field(
         200_000, ge=1_000, description="Longer conversations keep their head and tail."
     )
+
+    @field_validator("reader", "namer", "auditor", "subject", "judge")
+    @classmethod
+    def _is_a_specification(cls, text: str | None) -> str | None:
+        from dagster_project.language_models import parse
+
+        try:
+            return None if text is None else str(parse(text))
+        except ObservatoryError as error:
+            raise ValueError(str(error)) from None
 
     @field_validator("dp_delta", "dp_budget_delta")
     @classmethod

@@ -16,8 +16,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import polars as pl
@@ -32,6 +33,9 @@ from dagster_project.memory import peak_megabytes, release_freed, reset_peak
 from dagster_project.metadata import displayable
 from dagster_project.settings import Settings
 from schemas.catalogue import Table
+
+if TYPE_CHECKING:
+    from dagster_project.language_models import Asker, Meter
 
 OWNERS = ["team:observatory"]
 Frames = pl.DataFrame | pl.LazyFrame | Iterable[pl.DataFrame] | StagedTable
@@ -74,9 +78,28 @@ class Step:
         """The batch of a batched step."""
         return self.home.batch(self.partition)
 
+    def asker(self, role: str) -> Asker | None:
+        """The model that the settings give a role (`reader`, `namer`, ...), with the home's call cache; None without one."""
+        from dagster_project.language_models import Asker, CallCache, parse
+        from dagster_project.language_models.backends import connect
+
+        chosen = getattr(self.settings, role)
+        if chosen is None:
+            return None
+        return Asker(connect(parse(chosen)), CallCache(self.home.calls), meter_of(self.run_id))
+
     def report(self, done: int, total: int | None = None) -> None:
         """Tell the progress display how far this step is."""
         progress.report(self.name, done, total)
+
+
+@lru_cache(maxsize=4)
+def meter_of(run_id: str) -> Meter:
+    """The meter that all steps of a run share."""
+    from dagster_project.language_models import Meter
+
+    del run_id
+    return Meter()
 
 
 @dataclass(frozen=True)
