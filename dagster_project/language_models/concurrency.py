@@ -1,10 +1,12 @@
 """How many requests a server holds at once: more while that brings answers, fewer when it says stop.
 
-Additive increase, multiplicative decrease, with a doubling start. A round is as many answers as there are places. After
-a round in which all places were taken the number rises, as long as answers came faster or no later than before. It falls
-when the server refuses (429, 5xx), or when answers come later and no faster. Below the number that was last refused it
-rises by a twentieth, and stays at that number for some rounds before the next is tried, so that the server is kept at its
-limit and refuses little.
+Additive increase, multiplicative decrease, with a doubling start. A round is as many answers as there are places, of
+requests sent since their number last changed; how fast they come is the number over their seconds (Little's law). After a
+round in which all places were taken the number rises, as long as answers came faster or no later than in the fastest
+round so far. It falls when the server refuses (429, 5xx), or when answers come later and no faster; where fewer places do
+not bring them sooner, the answers are longer, not the server fuller, and what was fastest is forgotten. At the number
+that was last refused it stays for some rounds, then feels its way up in growing steps: the server is kept at its limit
+and refuses little.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from statistics import median
+from statistics import fmean, median
 
 FIRST, MOST = 8, 256
 SMALLEST_ROUND = 4
@@ -24,8 +26,8 @@ REFUSED, REFUSED_AGAIN, SLOWER = 0.9, 0.5, 0.75
 # Answers of one server differ in length; a median this much later than the best is no accident.
 LATER = 1.4
 FASTER = 1.05
-# What was best is forgotten by this share a round: another step asks for longer answers.
-FORGETTING = 0.02
+# Answers as late as this share of what they were before a fall did not wait for a place.
+UNMOVED = 0.9
 ROUNDS_AT_CEILING = 16
 
 
@@ -37,12 +39,14 @@ class Limit:
     most: int = MOST
     _doubling: bool = True
     _best_rate: float = 0.0
-    _best_seconds: float = 0.0
+    _best_seconds: float = float("inf")
+    _seconds_before_fall: float | None = None
     _ceiling: float = float("inf")
+    _probe: float = 0.0
     _rounds_at_ceiling: int = 0
-    _refused_lately: bool = False
+    _answers_since_fall: int = 0
     _last_fall: float = float("-inf")
-    _began: float | None = None
+    _last_change: float = float("-inf")
     _all_taken: bool = False
     _seconds: list[float] = field(default_factory=list)
 
@@ -51,14 +55,15 @@ class Limit:
         """Requests that may be under way together."""
         return max(1, int(self.value))
 
-    def taken(self, under_way: int, now: float) -> None:
+    def taken(self, under_way: int) -> None:
         """A place was taken; `under_way` are, with this one."""
-        if self._began is None:
-            self._began = now
         self._all_taken = self._all_taken or under_way >= self.places
 
     def answered(self, started: float, now: float) -> None:
         """The request that was sent at `started` has its answer."""
+        self._answers_since_fall += 1
+        if started < self._last_change:
+            return
         self._seconds.append(now - started)
         if len(self._seconds) >= max(SMALLEST_ROUND, self.places):
             self._end_round(now)
@@ -67,54 +72,55 @@ class Limit:
         """The request that was sent at `started` was refused; those sent before a fall do not lead to another."""
         if started < self._last_fall:
             return
-        again = self._doubling or self._refused_lately
-        self._ceiling = max(1.0, self.places - 1)
-        self._refused_lately = True
+        again = self._doubling or self._answers_since_fall < self.places
+        # Refused where there was room before: there is no such number, or no longer.
+        known = self.places <= self._ceiling < float("inf")
+        self._ceiling = float("inf") if known else max(1.0, self.places - 1)
         self._fall(REFUSED_AGAIN if again else REFUSED, now)
 
     def interrupted(self) -> None:
         """Sending paused; the round says nothing."""
-        self._began, self._all_taken = None, False
+        self._all_taken = False
         self._seconds.clear()
 
     def _end_round(self, now: float) -> None:
-        began = self._began if self._began is not None else now - sum(self._seconds)
-        rate = len(self._seconds) / max(1e-9, now - began)
+        rate = self.places / max(1e-9, fmean(self._seconds))
         seconds, full = median(self._seconds), self._all_taken
         self.interrupted()
-        self._began = now
         if not full:
             return
         faster = rate > FASTER * self._best_rate
-        later = self._best_seconds > 0 and seconds > LATER * self._best_seconds
-        if later and not faster:
-            self._fall(SLOWER, now)
+        if faster or seconds <= LATER * self._best_seconds:
+            self._seconds_before_fall = None
+            self._rise(faster, now)
+        elif self._seconds_before_fall and seconds > UNMOVED * self._seconds_before_fall:
+            faster, self._seconds_before_fall = True, None
         else:
-            self._rise(faster)
-        if faster or self._best_seconds == 0:
+            self._seconds_before_fall = seconds
+            self._fall(SLOWER, now)
+        if faster:
             self._best_rate, self._best_seconds = rate, seconds
-        elif not later:
-            self._best_seconds += FORGETTING * (seconds - self._best_seconds)
-        self._best_rate *= 1 - FORGETTING
 
-    def _rise(self, faster: bool) -> None:
+    def _rise(self, faster: bool, now: float) -> None:
         self._doubling = self._doubling and faster
-        self._refused_lately = False
-        step = self.value if self._doubling else max(1.0, RISE * self.value)
+        before = self.places
+        step = self.value if self._doubling else max(1.0, RISE * self.value, self._probe)
         if self.value < self._ceiling:
             self.value = min(self.value + step, self._ceiling, self.most)
-            self._rounds_at_ceiling = 0
+            self._probe *= 2
         elif (waited := self._rounds_at_ceiling + 1) < ROUNDS_AT_CEILING:
             self._rounds_at_ceiling = waited
         else:
             self.value = min(self.value + 1, self.most)
-            self._ceiling, self._rounds_at_ceiling = self.value, 0
+            self._ceiling, self._probe = float("inf"), 2.0
+        if self.places != before:
+            self._last_change = now
 
     def _fall(self, factor: float, now: float) -> None:
-        self._doubling = False
+        self._doubling, self._probe = False, 0.0
         self.value = max(1.0, min(self.value, self._ceiling + 1) * factor)
-        self._rounds_at_ceiling = 0
-        self._last_fall = now
+        self._rounds_at_ceiling = self._answers_since_fall = 0
+        self._last_fall = self._last_change = now
         self.interrupted()
 
 
@@ -135,7 +141,7 @@ class Places:
         await self._have()
         try:
             started = self._clock()
-            self.limit.taken(self._under_way, started)
+            self.limit.taken(self._under_way)
             yield started
         finally:
             self._under_way -= 1
