@@ -33,6 +33,11 @@ class Breaker:
         self._turned_away_since: float | None = None
         self._probing: asyncio.Task[None] | None = None
 
+    @property
+    def closed(self) -> bool:
+        """Whether requests may be sent now."""
+        return self._failures < FAILURES_IN_A_ROW and self._probing is None
+
     async def passage(self) -> None:
         """Return once a request may be sent. Raises ObservatoryError when the endpoint stays down."""
         if self._failures >= FAILURES_IN_A_ROW and self._probing is None:

@@ -145,7 +145,8 @@ def _text(request: Request, choice: Mapping[str, Any], *, continues: bool) -> st
         raise NotAnAnswerError(Fault.MALFORMED)
     if request.schema is not None and choice.get("finish_reason") == "length":
         raise NotAnAnswerError(Fault.TRUNCATED)
-    if request.prefill and text and not continues:
+    # A schema is kept to from the first character on by some servers that otherwise continue.
+    if request.prefill and text and (request.schema is not None or not continues):
         text = _after_prefill(text, request.prefill, structured=request.schema is not None)
     if not (text or "").strip():
         raise NotAnAnswerError(Fault.EMPTY)

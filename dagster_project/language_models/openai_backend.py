@@ -25,7 +25,13 @@ from dagster_project.language_models.openai_answers import (
     read_options,
     read_response,
 )
-from dagster_project.language_models.openai_endpoint import Deadlines, Endpoint, LastingError, PassingError
+from dagster_project.language_models.openai_endpoint import (
+    Deadlines,
+    Endpoint,
+    LastingError,
+    PassingError,
+    is_openai,
+)
 from dagster_project.language_models.protocol import Fault, OptionLogprobs, Request, Response, Usage
 from dagster_project.language_models.specification import Specification, is_here
 from dagster_project.language_models.token_counts import at_most
@@ -85,7 +91,7 @@ class OpenAIModel:
         self._loop = EventLoopThread("openai")
         self._learning = asyncio.Lock()
         self._known: _Facts | None = None
-        hosted = self._endpoint.host.endswith("openai.com")
+        hosted = is_openai(self._endpoint.host)
         self._length_name = "max_completion_tokens" if hosted else "max_tokens"
 
     @classmethod
@@ -154,6 +160,9 @@ class OpenAIModel:
         while True:
             await self._breaker.passage()
             async with self._places.one() as started:
+                if not self._breaker.closed:
+                    # It opened while this request waited for its place.
+                    continue
                 try:
                     content = await self._endpoint.post("/chat/completions", body)
                 except LastingError as failure:

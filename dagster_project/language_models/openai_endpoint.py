@@ -174,7 +174,15 @@ class Endpoint:
                     timeout=timeout, trust_env=False, follow_redirects=False
                 ),
             )
+            if not is_openai(self.host):
+                # They come from the environment, and are nobody else's business.
+                self._made.organization = self._made.project = None
         return self._made
+
+
+def is_openai(host: str) -> bool:
+    """Whether a host is OpenAI's own."""
+    return host == "openai.com" or host.endswith(".openai.com")
 
 
 def key_variable(host: str) -> str:

@@ -102,6 +102,8 @@ class OpenAIServer:
     most_at_once: int = 0
     keep_seen: bool = True
     port: int = 0
+    head: bytes = b""
+    """The last request line and headers."""
     _under_way: int = 0
 
     @property
@@ -148,6 +150,7 @@ class OpenAIServer:
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             while head := await reader.readuntil(b"\r\n\r\n"):
+                self.head = head
                 target = head.split(b" ", 2)[1].decode()
                 length = next(
                     (

@@ -7,6 +7,7 @@ import math
 import random
 import threading
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
@@ -82,8 +83,8 @@ def test_a_prefill_is_the_last_message_and_no_part_of_the_answer(
 
 def test_a_prefilled_json_is_whole_whether_the_server_continues_or_begins_anew() -> None:
     schema = {"type": "array", "items": {"type": "array"}}
-    for answer in ("[1]]", "[[1]]"):
-        with OpenAIServer(lambda call, answer=answer: answer, kind="hosted") as server:
+    for kind, answer in product(("hosted", "vllm"), ("[1]]", "[[1]]")):
+        with OpenAIServer(lambda call, answer=answer: answer, kind=kind) as server:
             assert said(server, replace(ask("a", "x", schema=schema), prefill="[")) == "[1]]"
 
 
@@ -190,6 +191,18 @@ def test_a_key_comes_from_the_environment_of_its_host_first(monkeypatch: pytest.
     assert api_key("models.example.org") == "one"
     monkeypatch.setenv("OBSERVATORY_API_KEY_MODELS_EXAMPLE_ORG", "two")
     assert api_key("models.example.org") == "two"
+
+
+def test_a_server_gets_its_key_and_nothing_else_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_ORG_ID", "some-organisation")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "some-project")
+    monkeypatch.setenv("OPENAI_API_KEY", "another's key")
+    monkeypatch.setenv("OBSERVATORY_API_KEY_127_0_0_1", "its-key")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    with OpenAIServer(echo) as server:
+        assert said(server, ask("a", "hello"))
+        assert b"Bearer its-key" in server.head
+        assert b"some-" not in server.head
 
 
 def test_without_a_key_nothing_is_asked_of_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
