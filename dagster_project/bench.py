@@ -16,6 +16,8 @@ from typing import Any
 
 import polars as pl
 
+from dagster_project.errors import ObservatoryError
+
 MODEL_STAGE = "embeddings"
 FLOPS = 170e9
 """Single-precision operations a second of two cores at 85 GFLOP/s each."""
@@ -50,6 +52,26 @@ def run_benchmark(rows: int, json_file: Path, seed: int) -> pl.DataFrame:
     )
     sums = {"stages with a floor": "with_a_floor", "all but the model": "without_model"}
     return pl.DataFrame([*figures, *({"stage": name, **totals[key]} for name, key in sums.items())])
+
+
+def run_language_models(rows: int, json_file: Path) -> pl.DataFrame:
+    """Measure the client of language models against a local server of fixed latency; write and return the figures.
+
+    Columns as `benchmarks.language_models.measure` gives them. Raises ObservatoryError outside a checkout: the server
+    is one of the tests', which no installation carries.
+    """
+    from dagster_project.files import make_private
+
+    try:
+        from benchmarks import language_models
+    except ModuleNotFoundError as error:
+        raise ObservatoryError(
+            f"{error.name} is missing: this suite runs in a checkout of the repository, after `make install`"
+        ) from None
+    make_private(json_file.resolve().parent)
+    figures = language_models.measure(rows)
+    language_models.write(figures, json_file)
+    return pl.DataFrame(figures, infer_schema_length=None)
 
 
 def machine() -> dict[str, Any]:

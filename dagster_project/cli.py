@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,13 @@ HomeOption = Annotated[Path, typer.Option("--home", help="Folder of the observat
 DEFAULT_HOME = Path("observatory-home")
 # Loading the libraries makes a million objects that live on; looking through them at the usual pace is a tenth of a run.
 OBJECTS_BETWEEN_COLLECTIONS = 50_000
+
+
+class BenchmarkSuite(StrEnum):
+    """What `observatory bench` measures."""
+
+    PIPELINE = "pipeline"
+    LANGUAGE_MODELS = "language-models"
 
 
 def main() -> None:
@@ -157,15 +165,28 @@ def sample(
 
 @app.command()
 def bench(
-    rows: Annotated[int, typer.Option(min=100, help="Conversations of the sample to run on.")],
     json_file: Annotated[Path, typer.Option("--json", help="Where the figures go.")],
-    seed: Annotated[int, typer.Option(min=0)] = 1,
+    suite: Annotated[
+        BenchmarkSuite,
+        typer.Option(help="The pipeline, or the client of language models against a local server."),
+    ] = BenchmarkSuite.PIPELINE,
+    rows: Annotated[
+        int | None,
+        typer.Option(
+            min=100, help="Conversations to run on (100,000 without), or requests (10,000 without)."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the pipeline's sample.")] = 1,
 ) -> None:
-    """Run the pipeline on a sample and report rows, seconds, peak memory and the floor of each stage."""
+    """Measure: rows, seconds, memory and the floor of each stage, or requests a second over a server's ceiling."""
     from dagster_project import bench as benchmark
     from dagster_project import display
 
-    display.show_frame(benchmark.run_benchmark(rows, json_file, seed), "table")
+    if suite is BenchmarkSuite.LANGUAGE_MODELS:
+        frame = benchmark.run_language_models(rows or 10_000, json_file)
+    else:
+        frame = benchmark.run_benchmark(rows or 100_000, json_file, seed)
+    display.show_frame(frame, "table")
 
 
 @app.command()

@@ -70,12 +70,13 @@ def _endpoint(url: str) -> str:
         raise ObservatoryError(
             "an endpoint holds no user, password or query; give the key in the environment"
         )
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_here(parts.hostname or "")):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_here(parts.hostname or "")):
         raise ObservatoryError("an endpoint is https://..., or http:// on this machine (127.0.0.1)")
     return url.rstrip("/")
 
 
-def _is_here(host: str) -> bool:
+def is_here(host: str) -> bool:
+    """Whether a host is this machine."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -1,0 +1,237 @@
+"""One call to an OpenAI-compatible server: its deadlines, its key, and what each kind of failure means.
+
+No message of a server is passed on: it may quote the prompt. Redirects and proxies are not followed.
+Source: specs/privacy_reliability.md 2.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from dagster_project.errors import ObservatoryError
+from dagster_project.language_models.protocol import Fault
+from dagster_project.language_models.specification import is_here
+
+if TYPE_CHECKING:
+    from openai import APIStatusError, AsyncOpenAI
+
+# 408 time-out, 409 conflict, 425 too early, 429 too many; 529 is a gateway's `overloaded`.
+PASSING = {408, 409, 425, 429, 500, 502, 503, 504, 529}
+REFUSING = {401, 403}
+UNPAID = {402}
+# A key may be good for answers and not for the list of models, and a server may have no such list.
+UNLISTED = {403, 404, 405}
+MISSING = 404
+WORKING = 500
+TOO_MANY = 429
+TOO_LONG_CODES = {"context_length_exceeded", "string_above_max_length", "exceed_context_size_error"}
+TOO_LONG_WORDS = re.compile(
+    r"context (length|size|window)|maximum context|too (long|many tokens)|max_model_len|exceeds? the (max|available)",
+    re.IGNORECASE,
+)
+REFUSED_CODES = {"content_filter", "content_policy_violation", "responsible_ai_policy_violation"}
+
+
+@dataclass(frozen=True)
+class Deadlines:
+    """Seconds. connect: until there is a connection; read: between two parts of an answer; total: of one call in all."""
+
+    connect: float = 10.0
+    read: float = 240.0
+    total: float = 300.0
+
+
+class PassingError(Exception):
+    """A failure that may pass. fault: what a request ends with that meets no other; pause: seconds the server asks for.
+
+    throttled: the server works and has no room. reached: the model may have done the work, so that it may be paid for.
+    """
+
+    def __init__(
+        self, fault: Fault, *, pause: float | None = None, throttled: bool = False, reached: bool = True
+    ) -> None:
+        super().__init__(fault)
+        self.fault = fault
+        self.pause = pause
+        self.throttled = throttled
+        self.reached = reached
+
+
+class LastingError(Exception):
+    """A failure of this request that no second attempt mends."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault)
+        self.fault = fault
+
+
+class Endpoint:
+    """A server behind an URL such as https://models.example.org/v1. Of one event loop."""
+
+    def __init__(self, url: str, model: str, deadlines: Deadlines) -> None:
+        self.url = url
+        self.host = urlsplit(url).hostname or ""
+        self._model = model
+        self._deadlines = deadlines
+        self._made: AsyncOpenAI | None = None
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> bytes:
+        """The body of a call's answer. Raises PassingError, LastingError, or ObservatoryError where no call can succeed."""
+        return await self._within(self._deadlines.total, "post", path, body)
+
+    async def get(self, path: str) -> bytes:
+        """The body of what the server tells about itself; errors as `post`."""
+        return await self._within(self._deadlines.connect, "get", path, None)
+
+    async def alive(self) -> bool:
+        """Whether the server answers at all, be it with a refusal."""
+        try:
+            await self.get("/models")
+        except (LastingError, ObservatoryError):
+            return True
+        except PassingError as failure:
+            return failure.throttled
+        return True
+
+    async def _within(self, seconds: float, method: str, path: str, body: Mapping[str, Any] | None) -> bytes:
+        import httpx2
+        import openai
+
+        client = self._client()
+        sent = {} if body is None else {"body": body}
+        try:
+            # A library's time-outs start anew with every byte that trickles in; this one does not.
+            async with asyncio.timeout(seconds):
+                response = await getattr(client, method)(path, cast_to=httpx2.Response, **sent)
+                return response.content
+        except (TimeoutError, openai.APITimeoutError):
+            raise PassingError(Fault.TIMED_OUT) from None
+        except openai.APIStatusError as error:
+            if method == "get" and error.status_code in UNLISTED:
+                raise LastingError(Fault.REJECTED) from None
+            raise self._meaning(error) from None
+        except openai.APIConnectionError as error:
+            connected = not isinstance(error.__cause__, httpx2.ConnectError)
+            raise PassingError(Fault.UNAVAILABLE, reached=connected) from None
+
+    def _meaning(self, error: APIStatusError) -> Exception:
+        status, code = error.status_code, _code(error.body)
+        if status in REFUSING:
+            return ObservatoryError(
+                f"the endpoint at {self.host} refused the key (status {status}); set {key_variable(self.host)} or "
+                "OPENAI_API_KEY in the environment, then run again"
+            )
+        if status == MISSING:
+            return ObservatoryError(
+                f"the endpoint at {self.host} has no model {self._model}, or its address is not complete (status 404); "
+                "most end in /v1"
+            )
+        if status in UNPAID or code == "insufficient_quota":
+            return ObservatoryError(
+                f"the account at {self.host} has no credit left (status {status}); what was answered is kept: top it up, "
+                "then run the same command again"
+            )
+        if status in PASSING:
+            return PassingError(
+                Fault.UNAVAILABLE,
+                pause=seconds_asked(error.response.headers),
+                throttled=status == TOO_MANY,
+                reached=status not in (TOO_MANY, 503, 529),
+            )
+        if status >= WORKING:
+            return PassingError(Fault.UNAVAILABLE)
+        if code in TOO_LONG_CODES or status == 413 or TOO_LONG_WORDS.search(_message(error.body)):
+            return LastingError(Fault.TOO_LONG)
+        return LastingError(Fault.REFUSED if code in REFUSED_CODES else Fault.REJECTED)
+
+    def _client(self) -> AsyncOpenAI:
+        if self._made is None:
+            import openai
+
+            # At level DEBUG, which the environment can set, the library logs whole prompts.
+            logging.getLogger("openai").setLevel(logging.WARNING)
+            for chatty in ("httpx2", "httpcore2", "httpx", "httpcore"):
+                logging.getLogger(chatty).setLevel(logging.WARNING)
+            limits = self._deadlines
+            timeout = openai.Timeout(limits.read, connect=limits.connect, pool=None)
+            self._made = openai.AsyncOpenAI(
+                api_key=api_key(self.host),
+                base_url=self.url,
+                max_retries=0,
+                timeout=timeout,
+                http_client=openai.DefaultAsyncHttpxClient(
+                    timeout=timeout, trust_env=False, follow_redirects=False
+                ),
+            )
+            if not is_openai(self.host):
+                # They come from the environment, and are nobody else's business.
+                self._made.organization = self._made.project = None
+        return self._made
+
+
+def is_openai(host: str) -> bool:
+    """Whether a host is OpenAI's own."""
+    return host == "openai.com" or host.endswith(".openai.com")
+
+
+def key_variable(host: str) -> str:
+    """The variable with the key of one host: OBSERVATORY_API_KEY_MODELS_EXAMPLE_ORG of models.example.org."""
+    return "OBSERVATORY_API_KEY_" + re.sub(r"[^A-Z0-9]", "_", host.upper())
+
+
+def api_key(host: str) -> str:
+    """The key of a host, from the environment; none is needed on this machine.
+
+    Raises ObservatoryError, with the variables that may hold it, where there is none.
+    """
+    key = os.environ.get(key_variable(host)) or os.environ.get("OPENAI_API_KEY")
+    if key:
+        return key
+    if is_here(host):
+        # The library refuses to go without.
+        return "none"
+    raise ObservatoryError(
+        f"the endpoint at {host} needs a key: set {key_variable(host)} or OPENAI_API_KEY in the environment"
+    )
+
+
+def seconds_asked(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a server asks to wait: `retry-after-ms`, or `Retry-After` as seconds or a date; None without."""
+    try:
+        if (milliseconds := headers.get("retry-after-ms")) is not None:
+            return max(0.0, float(milliseconds) / 1_000)
+        if (asked := headers.get("retry-after")) is None:
+            return None
+        if re.fullmatch(r"\s*\d+(\.\d*)?\s*", asked):
+            return float(asked)
+        return max(0.0, parsedate_to_datetime(asked).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return None
+
+
+def _error(body: object) -> Mapping[str, Any]:
+    """The error that a body tells of; the client has taken it out of `error` where there is one."""
+    if isinstance(body, dict):
+        return body["error"] if isinstance(body.get("error"), dict) else body
+    return {}
+
+
+def _code(body: object) -> str:
+    told = _error(body)
+    return next((str(told[name]) for name in ("code", "type") if isinstance(told.get(name), str)), "")
+
+
+def _message(body: object) -> str:
+    """Read for what it means; never passed on."""
+    return orjson.dumps(_error(body).get("message"), default=str).decode()

@@ -1,0 +1,1 @@
+"""Servers that tests and benchmarks start themselves, on 127.0.0.1."""
