@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from dagster_project.device import count_devices
 from dagster_project.errors import ObservatoryError
 from dagster_project.language_models.chat import TAIL
-from dagster_project.language_models.local import LocalModel, cut
+from dagster_project.language_models.local import LocalModel, cut, response
 from dagster_project.language_models.options import OptionTokens
 from dagster_project.language_models.protocol import Fault, OptionLogprobs, Request, Response, Usage
 from dagster_project.language_models.specification import Specification
@@ -108,7 +108,7 @@ class TransformersModel:
         # A batch that memory did not hold has begun already.
         fresh = [replace(row, matcher=row.matcher and row.matcher.deep_copy(), said=[]) for row in rows]
         grammars = self._grammars if any(row.matcher is not None for row in fresh) else None
-        decode(self._model, fresh, self._ends, self._stops, grammars)
+        decode(self._model, fresh, self.local.ends, self._stops, grammars)
         return [self._response(row) for row in fresh]
 
     def _scored(self, asked: list[tuple[str, list[int]]], tokens: OptionTokens) -> list[OptionLogprobs]:
@@ -122,13 +122,10 @@ class TransformersModel:
 
     def _response(self, row: Any) -> Response:
         usage = Usage(1, len(row.prompt), len(row.said))
-        text = cut(self.local.chat.text(row.prompt, row.said), row.request.sampling.stop)
-        fault = None
-        if row.matcher is not None and not row.whole:
-            fault = Fault.MALFORMED if row.matcher.is_error() else Fault.TRUNCATED
-        elif not text.strip():
-            fault = Fault.EMPTY
-        return Response(row.request.id, None if fault else text, fault=fault, usage=usage)
+        if row.matcher is not None and row.matcher.is_error():
+            return Response(row.request.id, fault=Fault.MALFORMED, usage=usage)
+        text = self.local.chat.text(row.prompt, row.said)
+        return response(row.request, cut(text, row.request.sampling.stop), row.whole, usage)
 
     def _stops(self, row: Any) -> bool:
         stops = row.request.sampling.stop
@@ -182,15 +179,7 @@ class TransformersModel:
         from dagster_project.language_models.grammar import Grammars
 
         return Grammars(
-            self.local.chat.tokenizer, self._model.config.get_text_config().vocab_size, self._ends
-        )
-
-    @cached_property
-    def _ends(self) -> frozenset[int]:
-        named = self._model.generation_config.eos_token_id
-        several = named if isinstance(named, list) else [named]
-        return frozenset(
-            token for token in [*several, self.local.chat.tokenizer.eos_token_id] if token is not None
+            self.local.chat.tokenizer, self._model.config.get_text_config().vocab_size, self.local.ends
         )
 
     @cached_property
