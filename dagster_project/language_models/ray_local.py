@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from dagster_project.device import count_devices
@@ -66,7 +67,8 @@ def start_ray() -> Any:
                 log_to_driver=False,
                 configure_logging=False,
                 object_store_memory=STORE_BYTES,
-                _temp_dir=folder,
+                # Ray opens its own folder to everybody.
+                _temp_dir=str(Path(folder) / "ray"),
             )
     except Exception as error:
         shutil.rmtree(folder, ignore_errors=True)
@@ -98,7 +100,8 @@ def stream(
             while more and flying < in_flight:
                 packet = next(source, None)
                 more = packet is not None
-                line.put.remote(packet)
+                # Calls of an actor with coroutines may overtake one another.
+                ray.get(line.put.remote(packet))
                 flying += more
             row = _next(rows) if flying else None
             if row is not None:
