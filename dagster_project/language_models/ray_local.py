@@ -25,6 +25,8 @@ SWITCHES = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # Without clusters, Ray takes the loopback interface for its node's address.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    # Its native part writes to standard error past Python's logging.
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
 }
 # Ray's head process asks the addresses of clouds where it runs, whatever its switches say; this proxy answers nobody.
 NOWHERE = "http://127.0.0.1:9"

@@ -8,12 +8,22 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from dagster_project.errors import ObservatoryError
-from dagster_project.language_models import Fault, Message, Request, Sampling, parse, ray_backend, ray_local
+from dagster_project.language_models import (
+    Fault,
+    Message,
+    Request,
+    Response,
+    Sampling,
+    parse,
+    ray_backend,
+    ray_local,
+)
 from dagster_project.language_models.options import OptionTokens
 from dagster_project.language_models.ray_backend import RayModel, called, packed_output, said
 from dagster_project.language_models.transformers_backend import TransformersModel
@@ -54,11 +64,17 @@ def test_the_answers_are_those_of_the_engine_itself(model: RayModel, engine: Tra
             drawn += 1
             yield request
 
-    answers = {}
-    for answer in model.generate(requests()):
-        # As many packets as may be under way, and the one that this answer is of.
-        assert drawn <= len(answers) + 2 * (ray_backend.PACKETS + 1)
-        answers[answer.id] = answer
+    def collected() -> dict[str, Response]:
+        found = {}
+        for answer in model.generate(requests()):
+            # As many packets as may be under way, and the one that this answer is of.
+            assert drawn <= len(found) + 2 * (ray_backend.PACKETS + 1)
+            found[answer.id] = answer
+        return found
+
+    # An Asker lets its backend work in a thread of its own.
+    with ThreadPoolExecutor(1) as pool:
+        answers = pool.submit(collected).result()
 
     assert answers == {answer.id: answer for answer in engine.generate(asked())}
     assert answers["long"].fault is Fault.TOO_LONG
