@@ -62,6 +62,14 @@ def data_dir() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a small untrained model with its tokenizer; see tests/tiny_llama.py."""
+    from tests.tiny_llama import save_tiny_llama
+
+    return save_tiny_llama(tmp_path_factory.mktemp("models") / "tiny-llama")
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """A fresh observatory home, private to its owner."""
