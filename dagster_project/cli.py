@@ -17,6 +17,10 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 HomeOption = Annotated[Path, typer.Option("--home", help="Folder of the observatory; created private.")]
 DEFAULT_HOME = Path("observatory-home")
+ModelOption = Annotated[
+    str | None,
+    typer.Option(help="Model of this role, as openai:URL#MODEL; kept for later runs; `none`: no model."),
+]
 # Loading the libraries makes a million objects that live on; looking through them at the usual pace is a tenth of a run.
 OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
@@ -65,17 +69,29 @@ def run(
         int | None, typer.Option(help="Users a published cluster or cell needs (floor 5).")
     ] = None,
     min_conversations: Annotated[int | None, typer.Option(help="Conversations it needs (floor 5).")] = None,
+    reader: ModelOption = None,
+    namer: ModelOption = None,
+    auditor: ModelOption = None,
+    budget: Annotated[
+        list[str] | None,
+        typer.Option(
+            help='Most that this run may spend on models: "500 calls", "2M tokens", "5 USD" (repeatable).'
+        ),
+    ] = None,
 ) -> None:
     """Add files as batches and bring every table up to date; a second time there is nothing to do."""
-    from dagster_project import display, forgetting, running
+    from dagster_project import display, forgetting, running, spending
     from dagster_project.home import Home
 
+    roles = _models(reader=reader, namer=namer, auditor=auditor)
+    limits = _limits(budget)
     opened = Home(home)
     with running.only_run(opened):
         forgetting.erase_pending(opened)
         settings = _choices(
-            opened, clusters=clusters, min_users=min_users, min_conversations=min_conversations
+            opened, roles, clusters=clusters, min_users=min_users, min_conversations=min_conversations
         )
+        spending.require_prices(settings, limits)
         if canaries is not None:
             opened.add_canaries(canaries)
         added = running.add_files(
@@ -84,11 +100,12 @@ def run(
         opened.store_settings(settings)
         display.show_batches(added)
         with display.watching() as on_event:
-            made = running.bring_up_to_date(opened, on_event)
+            made = running.bring_up_to_date(opened, on_event, limits)
         forgetting.settle(opened)
     if opened.warehouse.exists():
         withheld = forgetting.release_withheld(opened)
         display.show_summary(opened, did_something=bool(made.runs), withheld=withheld)
+    display.show_spending(made.spent)
     _tell(made.refusals)
 
 
@@ -233,12 +250,31 @@ def _mapping(pairs: list[str]) -> dict[str, str]:
     return mapping
 
 
-def _choices(home: Any, **choices: int | None) -> Any:
+def _models(**roles: str | None) -> dict[str, str | None]:
+    """The models that were chosen, by role; None takes a role's model away. Raises ObservatoryError on a bad one."""
+    given = {role: text.strip() for role, text in roles.items() if text is not None}
+    if not given:
+        return {}
+    from dagster_project.language_models import parse
+
+    return {role: None if text == "none" else str(parse(text)) for role, text in given.items()}
+
+
+def _limits(budget: list[str] | None) -> Any:
+    """The limits of a run; None without a budget."""
+    if not budget:
+        return None
+    from dagster_project.language_models import Limits
+
+    return Limits.parse(budget)
+
+
+def _choices(home: Any, roles: dict[str, str | None], **choices: int | None) -> Any:
     """The home's settings with the choices of this call; refused before any work where they are not allowed."""
     from dagster_project.privacy.thresholds import Thresholds
 
     given = {name: value for name, value in choices.items() if value is not None}
-    settings = home.settings().model_copy(update=given)
+    settings = home.settings().model_copy(update={**given, **roles})
     Thresholds(
         min_users=settings.min_users,
         min_conversations=settings.min_conversations,

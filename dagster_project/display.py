@@ -114,6 +114,17 @@ def show_summary(home: Home, *, did_something: bool, withheld: bool) -> None:
     console.print(f"      {command} ui{option}", markup=False, soft_wrap=True)
 
 
+def show_spending(spent: Mapping[str, Any]) -> None:
+    """What a run spent on language models; nothing where it had none."""
+    if not spent:
+        return
+    cost = "no price is set" if spent["cost"] is None else f"{spent['cost']:,.4f} USD"
+    console.print(
+        f"Models: {spent['model_calls']:,} calls, {spent['cached_calls']:,} answers known before, "
+        f"{spent['input_tokens']:,} tokens read and {spent['output_tokens']:,} written, {cost}"
+    )
+
+
 def show_forgotten(outcome: Forgotten, inside: Sequence[Path]) -> None:
     """What an erasure did, and which files still hold the data: the home cannot clean what lies outside it."""
     if outcome.unknown:

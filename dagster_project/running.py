@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +14,13 @@ from dagster_project.errors import ObservatoryError, kind_and_place
 from dagster_project.files import private_files
 from dagster_project.home import Batch, Home
 from dagster_project.lake import WHOLE
+from dagster_project.spending import expire_calls, metered, require_prices, spending, uses_models
 from schemas.catalogue import CONVERSATIONS, PUBLISHED_TABLES
 
 if TYPE_CHECKING:
     import dagster as dg
 
+    from dagster_project.language_models import Limits
     from dagster_project.plan import PlannedRun
 
 NO_USERS = (
@@ -94,19 +96,36 @@ def add_files(
 class Materialised:
     """What `bring_up_to_date` did.
 
-    runs: what ran, [] where every table was fresh; refusals: why batches were not added, while all others are published.
+    runs: what ran, [] where every table was fresh; refusals: why batches were not added, while all others are published;
+    spent: what language models cost, as in the journal, {} where none was asked.
     """
 
     runs: list[PlannedRun]
     refusals: list[str]
+    spent: Mapping[str, object] = field(default_factory=dict)
 
 
-def bring_up_to_date(home: Home, on_event: Callable[[StepEvent], None] = lambda event: None) -> Materialised:
-    """Run everything stale; the caller holds `only_run`.
+def bring_up_to_date(
+    home: Home,
+    on_event: Callable[[StepEvent], None] = lambda event: None,
+    limits: Limits | None = None,
+) -> Materialised:
+    """Run everything stale, spending no more than `limits` on language models; the caller holds `only_run`.
 
     Raises ObservatoryError when a step fails. A batch that has never been readable is unregistered again, so that
     one bad file does not stand in the way of the others.
     """
+    settings = home.settings()
+    expire_calls(home, settings)
+    if not uses_models(settings):
+        return _bring_up_to_date(home, on_event)
+    require_prices(settings, limits)
+    with metered(limits) as meter:
+        made = _bring_up_to_date(home, on_event)
+        return replace(made, spent=spending(meter))
+
+
+def _bring_up_to_date(home: Home, on_event: Callable[[StepEvent], None]) -> Materialised:
     import dagster as dg
 
     from dagster_project.definitions import defs
