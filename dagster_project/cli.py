@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from dagster_project.choices import chosen_limits, chosen_models
 from dagster_project.errors import ObservatoryError, kind_and_place
 from dagster_project.settings import silence_telemetry
 
@@ -83,8 +84,8 @@ def run(
     from dagster_project import display, forgetting, running, spending
     from dagster_project.home import Home
 
-    roles = _models(reader=reader, namer=namer, auditor=auditor)
-    limits = _limits(budget)
+    roles = chosen_models(reader=reader, namer=namer, auditor=auditor)
+    limits = chosen_limits(budget)
     opened = Home(home)
     with running.only_run(opened):
         forgetting.erase_pending(opened)
@@ -107,6 +108,32 @@ def run(
         display.show_summary(opened, did_something=bool(made.runs), withheld=withheld)
     display.show_spending(made.spent)
     _tell(made.refusals)
+
+
+@app.command()
+def estimate(
+    files: Annotated[list[Path], typer.Argument(help="Conversation files, as for `run`.")],
+    home: HomeOption = DEFAULT_HOME,
+    format_name: Annotated[str | None, typer.Option("--format", help="As for `run`.")] = None,
+    privacy_unit: Annotated[str, typer.Option(help="user or conversation.")] = "user",
+    mapping: Annotated[list[str] | None, typer.Option("--map", help="Z=X, as for `run`.")] = None,
+    reader: ModelOption = None,
+    namer: ModelOption = None,
+    auditor: ModelOption = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Where the figures go.")] = None,
+) -> None:
+    """Say what `run` would ask of language models and what that costs; asks nothing and stores nothing."""
+    from dagster_project import display, estimating
+    from dagster_project.home import Home
+
+    opened = Home(home) if home.is_dir() else None
+    roles = chosen_models(reader=reader, namer=namer, auditor=auditor)
+    settings = _choices(opened, roles)
+    pairs = _mapping(mapping or [])
+    report = estimating.estimate(
+        files, settings, home=opened, format_name=format_name, privacy_unit=privacy_unit, mapping=pairs
+    )
+    display.show_estimate(report, json_file)
 
 
 @app.command()
@@ -250,31 +277,14 @@ def _mapping(pairs: list[str]) -> dict[str, str]:
     return mapping
 
 
-def _models(**roles: str | None) -> dict[str, str | None]:
-    """The models that were chosen, by role; None takes a role's model away. Raises ObservatoryError on a bad one."""
-    given = {role: text.strip() for role, text in roles.items() if text is not None}
-    if not given:
-        return {}
-    from dagster_project.language_models import parse
-
-    return {role: None if text == "none" else str(parse(text)) for role, text in given.items()}
-
-
-def _limits(budget: list[str] | None) -> Any:
-    """The limits of a run; None without a budget."""
-    if not budget:
-        return None
-    from dagster_project.language_models import Limits
-
-    return Limits.parse(budget)
-
-
 def _choices(home: Any, roles: dict[str, str | None], **choices: int | None) -> Any:
     """The home's settings with the choices of this call; refused before any work where they are not allowed."""
     from dagster_project.privacy.thresholds import Thresholds
+    from dagster_project.settings import Settings
 
     given = {name: value for name, value in choices.items() if value is not None}
-    settings = home.settings().model_copy(update={**given, **roles})
+    stored = Settings.model_validate({}) if home is None else home.settings()
+    settings = stored.model_copy(update={**given, **roles})
     Thresholds(
         min_users=settings.min_users,
         min_conversations=settings.min_conversations,

@@ -63,6 +63,17 @@ def add_files(
     Raises ObservatoryError, before anything is registered, when a format cannot be told or when a file has no user
     ids while the privacy unit is the user.
     """
+    formats = probe_files(paths, format_name=format_name, privacy_unit=privacy_unit, mapping=mapping)
+    return [
+        home.add_batch(path, format_name=formats[path], privacy_unit=privacy_unit, mapping=mapping)
+        for path in paths
+    ]
+
+
+def probe_files(
+    paths: Sequence[Path], *, format_name: str | None, privacy_unit: str, mapping: dict[str, str]
+) -> dict[Path, str]:
+    """The format of each file, after a look at its first rows. Raises ObservatoryError as `add_files` does."""
     from assets.conversations.ingest import probe
     from assets.conversations.loaders.registry import detect_format
 
@@ -86,10 +97,7 @@ def add_files(
             )
         if privacy_unit == "user" and not found.has_user_ids:
             raise ObservatoryError(NO_USERS.format(file=path.name))
-    return [
-        home.add_batch(path, format_name=formats[path], privacy_unit=privacy_unit, mapping=mapping)
-        for path in paths
-    ]
+    return formats
 
 
 @dataclass(frozen=True)
