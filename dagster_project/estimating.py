@@ -217,7 +217,7 @@ def _assumptions(settings: Settings, plan: Plan) -> list[str]:
         said.append(f"{model}: {read:,} tokens read and {written:,} written a second, over all calls.")
         if not counter(model)[1]:
             said.append(
-                f"{model}: its own tokenizer is out of reach, so tokens are counted at most; fewer may be real."
+                f"{model}: its own tokenizer is out of reach, so more tokens are counted than there may be."
             )
         if model not in settings.model_prices:
             said.append(f"{model}: no price in model_prices, so no money.")

@@ -211,7 +211,7 @@ def nodes(clusters: Range, top: int) -> Range:
 
 
 def _with_reasked(calls: Range) -> Range:
-    return Range(calls.low, calls.likely, math.ceil(calls.high * (1 + REASKED)))
+    return Range(calls.low, calls.likely, calls.high + math.ceil(calls.high * REASKED))
 
 
 def _named(calls: Range) -> Range:

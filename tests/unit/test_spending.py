@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from assets.warehouse.assets import log_of
-from dagster_project import definitions, running, spending, steps
+from dagster_project import definitions, doctor, running, spending, steps
 from dagster_project.errors import ObservatoryError
 from dagster_project.home import Home
 from dagster_project.language_models import Asker, BudgetSpentError, CallCache, Limits, Meter, Price, Usage
@@ -238,3 +238,19 @@ def test_the_log_tells_the_cost_in_round_figures_of_enough_rows() -> None:
     assert told == [nothing, nothing, shown, shown, nothing, (*shown[:4], None)]
     assert log["note"][3] == "stopped before its end, what was answered is kept; peak memory 10 MiB"
     assert log["note"][2] == "peak memory 10 MiB"
+
+
+def test_the_doctor_names_models_and_never_a_key(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-canary-0123456789")
+    opened = Home(home)
+    chosen = {"reader": "openai:https://models.example.org/v1#m", "namer": "vllm:org/model"}
+    prices = {"model_prices": {chosen["reader"]: {"input": 0.25, "output": 1.25}}}
+    opened.store_settings(Settings.model_validate({**chosen, **prices}))
+    CallCache(opened.calls).keep([("key", {"text": "answer"}, [])])
+    monkeypatch.setattr(doctor, "find_spec", lambda name: None if name == "vllm" else name)
+    findings = {finding.subject: finding for finding in doctor._home(home)}
+    assert findings["reader"].detail == f"{chosen['reader']}; library installed: yes; key variable set: yes"
+    assert (findings["namer"].ok, findings["auditor"].detail) == (False, "no model")
+    assert findings[f"price of {chosen['reader']}"].detail == "0.25 USD a million tokens read, 1.25 written"
+    assert findings["call cache"].detail.endswith("MiB")
+    assert not any("canary" in finding.detail for finding in findings.values())
