@@ -35,9 +35,11 @@ def _sources(home: Home, tombstones: Tombstones, mason: Mason) -> pl.DataFrame:
 
     The cache does not say which of them are users, so each is looked for as a user and as a conversation.
     """
-    from dagster_project.language_models import CallCache
+    names: list[str] = []
+    if home.calls.exists():
+        from dagster_project.language_models import CallCache
 
-    names = CallCache(home.calls).sources() if home.calls.exists() else []
+        names = CallCache(home.calls).sources()
     source = pl.Series("source", names, dtype=pl.String)
     rows = pl.DataFrame({"conversation_id": source, "user_key": source}).with_columns(unowned=pl.lit(True))
     return tombstones.find(rows, mason).insert_column(0, source)

@@ -9,9 +9,12 @@ import dagster as dg
 import pandera.polars as pa
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
 from assets.warehouse.assets import log_of
 from dagster_project import definitions, doctor, running, spending, steps
+from dagster_project.choices import chosen_limits, chosen_models
+from dagster_project.cli import app
 from dagster_project.errors import ObservatoryError
 from dagster_project.home import Home
 from dagster_project.language_models import Asker, BudgetSpentError, CallCache, Limits, Meter, Price, Usage
@@ -22,6 +25,7 @@ from schemas import validation
 from schemas.catalogue import Table
 from schemas.runs import RunLog
 from tests.language_model_support import ScriptedModel, ask
+from tests.support import write_conversations
 from tests.unit.test_erasure import read
 
 MODEL = "transformers:a/model"
@@ -59,6 +63,56 @@ WRONG = [
 def test_any_other_budget_is_refused(texts: list[str]) -> None:
     with pytest.raises(ObservatoryError, match="budget"):
         Limits.parse(texts)
+
+
+def test_models_are_chosen_by_role() -> None:
+    assert chosen_models(reader=" vllm:a/b ", namer="none", auditor=None) == {
+        "reader": "vllm:a/b",
+        "namer": None,
+    }
+    assert (chosen_models(reader=None), chosen_limits(None), chosen_limits(["1 calls"])) == (
+        {},
+        None,
+        Limits(calls=1),
+    )
+
+
+REFUSED = {
+    "a model is given as": ["--reader", "gpt"],
+    "a budget is given as": ["--budget", "lots"],
+    "needs the price of vllm:a/b": ["--namer", "vllm:a/b", "--budget", "5 USD"],
+}
+
+
+@pytest.mark.parametrize("reason", REFUSED)
+def test_a_bad_choice_is_refused_before_anything_is_added(tmp_path: Path, reason: str) -> None:
+    file = write_conversations(tmp_path / "a.jsonl", 3)
+    options = ["--home", str(tmp_path / "home"), *REFUSED[reason]]
+    refused = CliRunner().invoke(app, ["run", str(file), *options])
+    assert isinstance(refused.exception, ObservatoryError) and reason in str(refused.exception)
+    assert Home(tmp_path / "home").batches() == [] and not (tmp_path / "home" / "settings.json").exists()
+
+
+def test_roles_and_not_the_budget_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[object] = []
+    monkeypatch.setattr(
+        running,
+        "bring_up_to_date",
+        lambda home, on_event, limits: given.append(limits) or running.Materialised([], []),
+    )
+    file, folder = write_conversations(tmp_path / "a.jsonl", 3), tmp_path / "home"
+    for options in (
+        ["--reader", "vllm:a/b", "--budget", "2M tokens"],
+        ["--namer", "vllm:c/d"],
+        ["--reader", "none"],
+    ):
+        ran = CliRunner().invoke(
+            app, ["run", str(file), "--home", str(folder), *options], catch_exceptions=False
+        )
+        assert ran.exit_code == 0
+    kept = Home(folder).settings()
+    assert (kept.reader, kept.namer, given) == (None, "vllm:c/d", [Limits(tokens=2_000_000), None, None])
+    assert "2000000" not in (folder / "settings.json").read_text()
 
 
 def test_the_limits_of_a_run_hold_over_its_parts() -> None:
