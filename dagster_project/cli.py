@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from dagster_project.choices import chosen_limits, chosen_models
 from dagster_project.errors import ObservatoryError, kind_and_place
 from dagster_project.settings import silence_telemetry
 
@@ -18,6 +19,10 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 HomeOption = Annotated[Path, typer.Option("--home", help="Folder of the observatory; created private.")]
 DEFAULT_HOME = Path("observatory-home")
+ModelOption = Annotated[
+    str | None,
+    typer.Option(help="Model of this role, as openai:URL#MODEL; kept for later runs; `none`: no model."),
+]
 # Loading the libraries makes a million objects that live on; looking through them at the usual pace is a tenth of a run.
 OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
@@ -73,17 +78,29 @@ def run(
         int | None, typer.Option(help="Users a published cluster or cell needs (floor 5).")
     ] = None,
     min_conversations: Annotated[int | None, typer.Option(help="Conversations it needs (floor 5).")] = None,
+    reader: ModelOption = None,
+    namer: ModelOption = None,
+    auditor: ModelOption = None,
+    budget: Annotated[
+        list[str] | None,
+        typer.Option(
+            help='Most that this run may spend on models: "500 calls", "2M tokens", "5 USD" (repeatable).'
+        ),
+    ] = None,
 ) -> None:
     """Add files as batches and bring every table up to date; a second time there is nothing to do."""
-    from dagster_project import display, forgetting, running
+    from dagster_project import display, forgetting, running, spending
     from dagster_project.home import Home
 
+    roles = chosen_models(reader=reader, namer=namer, auditor=auditor)
+    limits = chosen_limits(budget)
     opened = Home(home)
     with running.only_run(opened):
         forgetting.erase_pending(opened)
         settings = _choices(
-            opened, clusters=clusters, min_users=min_users, min_conversations=min_conversations
+            opened, roles, clusters=clusters, min_users=min_users, min_conversations=min_conversations
         )
+        spending.require_prices(settings, limits)
         if canaries is not None:
             opened.add_canaries(canaries)
         added = running.add_files(
@@ -92,12 +109,39 @@ def run(
         opened.store_settings(settings)
         display.show_batches(added)
         with display.watching() as on_event:
-            made = running.bring_up_to_date(opened, on_event)
+            made = running.bring_up_to_date(opened, on_event, limits)
         forgetting.settle(opened)
     if opened.warehouse.exists():
         withheld = forgetting.release_withheld(opened)
         display.show_summary(opened, did_something=bool(made.runs), withheld=withheld)
+    display.show_spending(made.spent)
     _tell(made.refusals)
+
+
+@app.command()
+def estimate(
+    files: Annotated[list[Path], typer.Argument(help="Conversation files, as for `run`.")],
+    home: HomeOption = DEFAULT_HOME,
+    format_name: Annotated[str | None, typer.Option("--format", help="As for `run`.")] = None,
+    privacy_unit: Annotated[str, typer.Option(help="user or conversation.")] = "user",
+    mapping: Annotated[list[str] | None, typer.Option("--map", help="Z=X, as for `run`.")] = None,
+    reader: ModelOption = None,
+    namer: ModelOption = None,
+    auditor: ModelOption = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Where the figures go.")] = None,
+) -> None:
+    """Say what `run` would ask of language models and what that costs; asks nothing and stores nothing."""
+    from dagster_project import display, estimating
+    from dagster_project.home import Home
+
+    opened = Home(home) if home.is_dir() else None
+    roles = chosen_models(reader=reader, namer=namer, auditor=auditor)
+    settings = _choices(opened, roles)
+    pairs = _mapping(mapping or [])
+    report = estimating.estimate(
+        files, settings, home=opened, format_name=format_name, privacy_unit=privacy_unit, mapping=pairs
+    )
+    display.show_estimate(report, json_file)
 
 
 @app.command()
@@ -254,12 +298,14 @@ def _mapping(pairs: list[str]) -> dict[str, str]:
     return mapping
 
 
-def _choices(home: Any, **choices: int | None) -> Any:
+def _choices(home: Any, roles: dict[str, str | None], **choices: int | None) -> Any:
     """The home's settings with the choices of this call; refused before any work where they are not allowed."""
     from dagster_project.privacy.thresholds import Thresholds
+    from dagster_project.settings import Settings
 
     given = {name: value for name, value in choices.items() if value is not None}
-    settings = home.settings().model_copy(update=given)
+    stored = Settings.model_validate({}) if home is None else home.settings()
+    settings = stored.model_copy(update={**given, **roles})
     Thresholds(
         min_users=settings.min_users,
         min_conversations=settings.min_conversations,

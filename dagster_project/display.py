@@ -114,6 +114,42 @@ def show_summary(home: Home, *, did_something: bool, withheld: bool) -> None:
     console.print(f"      {command} ui{option}", markup=False, soft_wrap=True)
 
 
+def show_spending(spent: Mapping[str, Any]) -> None:
+    """What a run spent on language models; nothing where it had none."""
+    if not spent:
+        return
+    cost = "no price is set" if spent["cost"] is None else f"{spent['cost']:,.4f} USD"
+    console.print(
+        f"Models: {spent['model_calls']:,} calls, {spent['cached_calls']:,} answers known before, "
+        f"{spent['input_tokens']:,} tokens read and {spent['output_tokens']:,} written, {cost}"
+    )
+
+
+def show_estimate(report: Mapping[str, Any], json_file: Path | None) -> None:
+    """What a run would ask of models: a line per stage, the likely figure and the ends around it, then what is assumed."""
+    if json_file is not None:
+        json_file.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+    table = Table()
+    for column in ("stage", "calls", "tokens read", "tokens written", "USD", "time"):
+        table.add_column(column, justify="left" if column == "stage" else "right")
+    for row in (*report["stages"], report["total"]):
+        figures = [_ends(row[name], ",.0f") for name in ("calls", "input_tokens", "output_tokens")]
+        table.add_row(
+            row["stage"], *figures, _ends(row["money"], ",.2f"), _ends(row["seconds"], ",.0f", " s")
+        )
+    counts = report["conversations"]
+    console.print(f"{counts['new']:,} new conversations, {counts['in_the_release']:,} in the release")
+    console.print(table)
+    for assumption in report["assumptions"]:
+        console.print(f"- {assumption}", markup=False)
+
+
+def _ends(value: Mapping[str, float] | None, form: str, unit: str = "") -> str:
+    if value is None:
+        return "unknown"
+    return f"{value['likely']:{form}}{unit} ({value['low']:{form}} to {value['high']:{form}})"
+
+
 def show_forgotten(outcome: Forgotten, inside: Sequence[Path]) -> None:
     """What an erasure did, and which files still hold the data: the home cannot clean what lies outside it."""
     if outcome.unknown:

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
 from dagster_project.device import choose_device
@@ -29,6 +30,9 @@ PACKAGES = (
     "umap-learn",
     "presidio-analyzer",
 )
+
+ROLES = ("reader", "namer", "auditor", "subject", "judge")
+KEY_VARIABLE, OWN_KEYS = "OPENAI_API_KEY", "OBSERVATORY_API_KEY_"
 
 
 @dataclass(frozen=True)
@@ -86,13 +90,45 @@ def _home(home: Path) -> Iterator[Finding]:
     except ObservatoryError as error:
         yield Finding(False, "settings", str(error))
         return
-    for name, value in settings.model_dump().items():
+    for name, value in settings.model_dump(exclude={*ROLES, "model_prices"}).items():
         yield Finding(True, name, str(value))
+    yield from _models(home, settings)
     yield _device(settings.device)
     below = min(settings.min_users, settings.min_conversations) < 5 and not settings.unsafe_below_floor
     yield Finding(not below, "thresholds", "under the floor of 5" if below else "at or above the floor of 5")
     yield from _erasure(home)
     yield Finding(True, "warehouse", "built" if (home / "observatory.duckdb").exists() else "not built yet")
+
+
+def _models(home: Path, settings: Settings) -> Iterator[Finding]:
+    """The models of each role, what they need to be asked, and what their answers take; never a key's value."""
+    for role in ROLES:
+        chosen = getattr(settings, role)
+        yield Finding(True, role, "no model") if chosen is None else _model(role, chosen)
+    for model, price in settings.model_prices.items():
+        detail = f"{price.input:g} USD a million tokens read, {price.output:g} written"
+        yield Finding(True, f"price of {model}", detail)
+    calls = home / "restricted" / "calls.sqlite"
+    if calls.exists():
+        size = sum(path.stat().st_size for path in calls.parent.glob(f"{calls.name}*"))
+        yield Finding(True, "call cache", f"{size / 2**20:,.1f} MiB")
+
+
+def _model(role: str, chosen: str) -> Finding:
+    from dagster_project.language_models import parse
+
+    specification = parse(chosen)
+    library = specification.backend
+    installed = all(find_spec(name) for name in {library, specification.engine or library})
+    facts = [chosen, f"library installed: {_yes(installed)}"]
+    if specification.url:
+        named = [name for name in os.environ if name == KEY_VARIABLE or name.startswith(OWN_KEYS)]
+        facts.append(f"key variable set: {_yes(any(os.environ[name] for name in named))}")
+    return Finding(installed, role, "; ".join(facts))
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
 
 
 def _erasure(home: Path) -> Iterator[Finding]:

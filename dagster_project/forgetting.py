@@ -13,6 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from dagster_project import running
+from dagster_project.erasure.calls import erase_calls, met_in_calls
 from dagster_project.erasure.history import compact_history, erase_history
 from dagster_project.erasure.record import Record, read_record, write_record
 from dagster_project.erasure.residue import (
@@ -83,14 +84,16 @@ def forget(
         tombstones = record.tombstones | asked | unowned_marks(home, asked, mason, named.ids)
         victims = find_victims(home, tombstones, mason)
         pending = _merged(record.pending or {}, victims)
-        write_record(home, Record(tombstones, pending or None))
+        in_calls = met_in_calls(home, tombstones, mason)
+        is_open = bool(pending or in_calls or record.pending is not None)
+        write_record(home, Record(tombstones, pending if is_open else None))
         clear_leftovers(home)
     refusals: list[str] = []
     if erase_pending(home):
         if running.holds_conversations(home):
             refusals = running.bring_up_to_date(home, on_event).refusals
         settle(home)
-    known = named.users.union(*victims.tombstones.values())
+    known = named.users.union(in_calls, *victims.tombstones.values())
     wanted = asked.user | asked.conversation
     return Forgotten(
         asked=len(wanted),
@@ -115,11 +118,13 @@ def erase_pending(home: Home) -> bool:
     record = read_record(home)
     if record.pending is None:
         return False
-    victims = find_victims(home, record.tombstones, Mason(load_or_create_secret(home.secret)))
+    mason = Mason(load_or_create_secret(home.secret))
+    victims = find_victims(home, record.tombstones, mason)
     present = home.batches()
     keys = [batch.key for batch in present if batch.key in record.pending]
     with home.lake.writer():
         withdraw_release(home)
+        erase_calls(home, record.tombstones, mason)
         rewrite_whole_tables(home, victims)
         marked = home.mark_forgotten(record.pending)
         before, after = (

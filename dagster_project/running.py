@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +14,13 @@ from dagster_project.errors import ObservatoryError, kind_and_place
 from dagster_project.files import private_files
 from dagster_project.home import Batch, Home
 from dagster_project.lake import WHOLE
+from dagster_project.spending import expire_calls, metered, require_prices, spending, uses_models
 from schemas.catalogue import CONVERSATIONS, PUBLISHED_TABLES
 
 if TYPE_CHECKING:
     import dagster as dg
 
+    from dagster_project.language_models import Limits
     from dagster_project.plan import PlannedRun
 
 NO_USERS = (
@@ -61,6 +63,17 @@ def add_files(
     Raises ObservatoryError, before anything is registered, when a format cannot be told or when a file has no user
     ids while the privacy unit is the user.
     """
+    formats = probe_files(paths, format_name=format_name, privacy_unit=privacy_unit, mapping=mapping)
+    return [
+        home.add_batch(path, format_name=formats[path], privacy_unit=privacy_unit, mapping=mapping)
+        for path in paths
+    ]
+
+
+def probe_files(
+    paths: Sequence[Path], *, format_name: str | None, privacy_unit: str, mapping: dict[str, str]
+) -> dict[Path, str]:
+    """The format of each file, after a look at its first rows. Raises ObservatoryError as `add_files` does."""
     from assets.conversations.ingest import probe
     from assets.conversations.loaders.registry import detect_format
 
@@ -84,29 +97,43 @@ def add_files(
             )
         if privacy_unit == "user" and not found.has_user_ids:
             raise ObservatoryError(NO_USERS.format(file=path.name))
-    return [
-        home.add_batch(path, format_name=formats[path], privacy_unit=privacy_unit, mapping=mapping)
-        for path in paths
-    ]
+    return formats
 
 
 @dataclass(frozen=True)
 class Materialised:
     """What `bring_up_to_date` did.
 
-    runs: what ran, [] where every table was fresh; refusals: why batches were not added, while all others are published.
+    runs: what ran, [] where every table was fresh; refusals: why batches were not added, while all others are published;
+    spent: what language models cost, as in the journal, {} where none was asked.
     """
 
     runs: list[PlannedRun]
     refusals: list[str]
+    spent: Mapping[str, object] = field(default_factory=dict)
 
 
-def bring_up_to_date(home: Home, on_event: Callable[[StepEvent], None] = lambda event: None) -> Materialised:
-    """Run everything stale; the caller holds `only_run`.
+def bring_up_to_date(
+    home: Home,
+    on_event: Callable[[StepEvent], None] = lambda event: None,
+    limits: Limits | None = None,
+) -> Materialised:
+    """Run everything stale, spending no more than `limits` on language models; the caller holds `only_run`.
 
     Raises ObservatoryError when a step fails. A batch that has never been readable is unregistered again, so that
     one bad file does not stand in the way of the others.
     """
+    settings = home.settings()
+    expire_calls(home, settings)
+    if not uses_models(settings):
+        return _bring_up_to_date(home, on_event)
+    require_prices(settings, limits)
+    with metered(limits) as meter:
+        made = _bring_up_to_date(home, on_event)
+        return replace(made, spent=spending(meter))
+
+
+def _bring_up_to_date(home: Home, on_event: Callable[[StepEvent], None]) -> Materialised:
     import dagster as dg
 
     from dagster_project.definitions import defs

@@ -34,6 +34,15 @@ def silence_telemetry() -> None:
         os.environ.setdefault(name, value)
 
 
+class ModelPrice(BaseModel):
+    """US dollars for a million tokens."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    input: float = Field(ge=0, allow_inf_nan=False)
+    output: float = Field(ge=0, allow_inf_nan=False)
+
+
 class Settings(BaseModel):
     """Choices that change results; stored in the home as `settings.json` so that every run and the UI agree."""
 
@@ -114,6 +123,12 @@ class Settings(BaseModel):
     )
     subject: str | None = Field(None, description="Model that evaluations are about.")
     judge: str | None = Field(None, description="Model that judges a subject's answers.")
+    model_prices: dict[str, ModelPrice] = Field(
+        {}, description="USD for a million tokens of prompts (input) and answers (output), by model."
+    )
+    calls_kept_days: float | None = Field(
+        None, gt=0, description="Days that answers of models stay in the call cache; unset: for ever."
+    )
     max_quarantined_share: float = Field(
         0.05, ge=0, le=1, description="Share of bad lines that fails a batch."
     )
@@ -124,12 +139,12 @@ class Settings(BaseModel):
     @field_validator("reader", "namer", "auditor", "subject", "judge")
     @classmethod
     def _is_a_specification(cls, text: str | None) -> str | None:
-        from dagster_project.language_models import parse
+        return None if text is None else _specification(text)
 
-        try:
-            return None if text is None else str(parse(text))
-        except ObservatoryError as error:
-            raise ValueError(str(error)) from None
+    @field_validator("model_prices")
+    @classmethod
+    def _are_of_models(cls, prices: dict[str, ModelPrice]) -> dict[str, ModelPrice]:
+        return {_specification(model): price for model, price in prices.items()}
 
     @field_validator("dp_delta", "dp_budget_delta")
     @classmethod
@@ -154,6 +169,16 @@ class Settings(BaseModel):
     def fingerprint(self, names: tuple[str, ...]) -> dict[str, object]:
         """The values of the named settings, for an asset's fingerprint."""
         return {name: getattr(self, name) for name in names}
+
+
+def _specification(text: str) -> str:
+    """A model's specification as it is compared. Raises ValueError, for a validator, on anything else."""
+    from dagster_project.language_models import parse
+
+    try:
+        return str(parse(text))
+    except ObservatoryError as error:
+        raise ValueError(str(error)) from None
 
 
 def _wrong(item: Any) -> str:

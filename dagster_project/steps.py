@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -32,10 +31,11 @@ from dagster_project.lake import WHOLE, Lake, StagedTable
 from dagster_project.memory import peak_megabytes, release_freed, reset_peak
 from dagster_project.metadata import displayable
 from dagster_project.settings import Settings
+from dagster_project.spending import Bill
 from schemas.catalogue import Table
 
 if TYPE_CHECKING:
-    from dagster_project.language_models import Asker, Meter
+    from dagster_project.language_models import Asker
 
 OWNERS = ["team:observatory"]
 Frames = pl.DataFrame | pl.LazyFrame | Iterable[pl.DataFrame] | StagedTable
@@ -67,6 +67,7 @@ class Step:
     settings: Settings
     partition: str
     run_id: str
+    bill: Bill = field(default_factory=Bill)
 
     @property
     def lake(self) -> Lake:
@@ -80,26 +81,12 @@ class Step:
 
     def asker(self, role: str) -> Asker | None:
         """The model that the settings give a role (`reader`, `namer`, ...), with the home's call cache; None without one."""
-        from dagster_project.language_models import Asker, CallCache, parse
-        from dagster_project.language_models.backends import connect
-
         chosen = getattr(self.settings, role)
-        if chosen is None:
-            return None
-        return Asker(connect(parse(chosen)), CallCache(self.home.calls), meter_of(self.run_id))
+        return None if chosen is None else self.bill.asker(chosen, self.settings, self.home.calls)
 
     def report(self, done: int, total: int | None = None) -> None:
         """Tell the progress display how far this step is."""
         progress.report(self.name, done, total)
-
-
-@lru_cache(maxsize=4)
-def meter_of(run_id: str) -> Meter:
-    """The meter that all steps of a run share."""
-    from dagster_project.language_models import Meter
-
-    del run_id
-    return Meter()
 
 
 @dataclass(frozen=True)
@@ -209,10 +196,11 @@ def _compute(
         step = Step(spec.name, home, home.settings(), partition, context.run_id)
         with home.lake.writer():
             run = _Run(spec, step, home, started=time.monotonic())
-            release_freed()
-            reset_peak()
-            staged, result, outcomes = _guarded(run, lambda: run.stage(function, inputs, gates))
-            yield from run.publish(staged, result, outcomes)
+            with run.accounted():
+                release_freed()
+                reset_peak()
+                staged, result, outcomes = _guarded(run, lambda: run.stage(function, inputs, gates))
+                yield from run.publish(staged, result, outcomes)
 
     return compute
 
@@ -277,7 +265,8 @@ class _Run:
             for table in staged.values():
                 self.home.lake.discard(table)
             raise _refusal(outcomes, kept)
-        self._record(staged, result)
+        rows_out = staged[self.spec.outputs[-1].name].rows
+        self._record(rows_out if result.rows_in is None else result.rows_in, rows_out)
 
     def _facts(self, result: Result) -> dict[str, Any]:
         fingerprint = self.spec.fingerprint(self.step.settings, self._input_fingerprints(), self._batch())
@@ -304,21 +293,31 @@ class _Run:
             data_version=dg.DataVersion(facts["fingerprint"]),
         )
 
-    def _record(self, staged: Mapping[str, StagedTable], result: Result) -> None:
-        rows_out = staged[self.spec.outputs[-1].name].rows
-        self.home.lake.record(
-            {
-                "run_id": self.step.run_id,
-                "stage": self.spec.name,
-                "batch": self.step.partition if self.spec.batched else None,
-                "rows_in": rows_out if result.rows_in is None else result.rows_in,
-                "rows_out": rows_out,
-                "seconds": round(time.monotonic() - self.started, 3),
-                "peak_memory_mb": peak_megabytes(),
-                "finished_at": datetime.now(UTC).isoformat(),
-                "code_version": self.spec.version,
-            }
-        )
+    @contextlib.contextmanager
+    def accounted(self) -> Iterator[None]:
+        """What a step paid for stands in the journal even where it does not come to its end."""
+        try:
+            yield
+        except BaseException:
+            if any(self.step.bill.entry().values()):
+                with contextlib.suppress(OSError):
+                    self._record(0, 0, stopped=True)
+            raise
+
+    def _record(self, rows_in: int, rows_out: int, *, stopped: bool = False) -> None:
+        entry = {
+            "run_id": self.step.run_id,
+            "stage": self.spec.name,
+            "batch": self.step.partition if self.spec.batched else None,
+            "rows_in": rows_in,
+            "rows_out": rows_out,
+            "seconds": round(time.monotonic() - self.started, 3),
+            "peak_memory_mb": peak_megabytes(),
+            "finished_at": datetime.now(UTC).isoformat(),
+            "code_version": self.spec.version,
+            **self.step.bill.entry(),
+        }
+        self.home.lake.record({**entry, "stopped": True} if stopped else entry)
 
 
 def _refusal(outcomes: Sequence[Outcome], kept: set[str]) -> dg.Failure:

@@ -27,7 +27,8 @@ from schemas.conversations import Conversation, CurrentConversation, Quarantine,
 from schemas.ledger import PrivacyLedger
 from schemas.lineage import ClusterChange, ClusterLineage, ClusterMember
 from schemas.map import MapCluster, MapTile, Projection
-from schemas.published import Cluster, ClusterCell, LanguageContrast, PrivacyReport, RunLog
+from schemas.published import Cluster, ClusterCell, LanguageContrast, PrivacyReport
+from schemas.runs import RunLog
 from schemas.warehouse import PublishedTable
 
 

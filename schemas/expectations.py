@@ -28,6 +28,7 @@ from schemas.rules import (
     sizes,
     strings,
 )
+from schemas.runs import SPENDING
 from schemas.validation import run_suites
 
 TABLES = ("clusters", "cluster_cells", "language_contrasts", "privacy_report")
@@ -199,6 +200,8 @@ def _report_rules(_: Mapping[str, float]) -> Rules:
 def _log_rules(_: Mapping[str, float]) -> Rules:
     return [
         ("seconds are not negative", BETWEEN, {"column": "seconds", "min_value": 0}),
+        *((f"{name} are not negative", BETWEEN, {"column": name, "min_value": 0}) for name in SPENDING),
+        ("cost is not negative", BETWEEN, {"column": "cost", "min_value": 0}),
         *strings("stage", NAME_LENGTH),
         *strings("code_version", NAME_LENGTH),
     ]

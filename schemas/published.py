@@ -1,8 +1,6 @@
-"""Tables that anyone may read: clusters, their cells, language contrasts, privacy report, log of runs."""
+"""Tables that anyone may read: clusters, their cells, language contrasts, privacy report."""
 
 from __future__ import annotations
-
-from typing import Annotated
 
 import pandera.polars as pa
 import polars as pl
@@ -12,6 +10,7 @@ from schemas.identifiers import ANY_IDENTIFIER, HIDDEN
 from schemas.ledger import PrivacyLedger
 from schemas.lineage import ClusterLineage
 from schemas.map import MapCluster, MapTile
+from schemas.runs import RunLog
 
 DIMENSIONS = ("language", "week", "model", "concern_band")
 OTHER = "other"
@@ -240,33 +239,6 @@ class PrivacyReport(pa.DataFrameModel):
 
         strict = True
         unique = ["scope", "measure"]  # noqa: RUF012 pandera reads a plain list
-
-
-class RunLog(pa.DataFrameModel):
-    """Steps that produced the published tables: rows in and out, seconds, code version."""
-
-    run_id: pl.String = pa.Field(description="Run of the pipeline that the step belonged to.")
-    stage: pl.String = pa.Field(str_length={"min_value": 1}, description="Step of the pipeline.")
-    batch: pl.String = pa.Field(
-        nullable=True, description="Batch that the step worked on; null for the whole."
-    )
-    rows_in: pl.UInt64 = pa.Field(description="Rows read.")
-    rows_out: pl.UInt64 = pa.Field(description="Rows written.")
-    seconds: pl.Float64 = pa.Field(ge=0, description="Wall time of the step.")
-    finished_at: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(description="When it finished, UTC.")
-    code_version: pl.String = pa.Field(description="Version of the code and of what it depends on.")
-    note: pl.String = pa.Field(nullable=True, description="Remark for people; never content.")
-
-    @pa.dataframe_check
-    @classmethod
-    def strings_are_visible(cls, data: pa.PolarsData) -> pl.LazyFrame:
-        """No control, bidirectional or zero-width characters."""
-        return data.lazyframe.select(_clean("batch") & _clean("note") & _clean("stage"))
-
-    class Config:
-        """Exactly these columns."""
-
-        strict = True
 
 
 MODELS: dict[str, type[pa.DataFrameModel]] = {

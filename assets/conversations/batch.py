@@ -101,15 +101,15 @@ def read_batch(
         raise ObservatoryError(
             f"{rows_in} rows were read but {rows_ok} kept, {skipped} skipped and {quarantine.height} quarantined"
         )
-    keep, dropped = _keep(pl.concat(tally.identities), known)
+    keep, dropped = keep_rows(pl.concat(tally.identities), known)
     if not keep.all():
         staged = _restage(lake, staged, keep)
     counts = {**tally.counts.as_dict(), **dropped, "conversations": staged.rows}
     return BatchReading(staged, quarantine, rows_in, counts)
 
 
-def _keep(identities: pl.DataFrame, known: pl.DataFrame) -> tuple[pl.Series, dict[str, int]]:
-    """Which of the written rows stay, and why the others of the file do not.
+def keep_rows(identities: pl.DataFrame, known: pl.DataFrame) -> tuple[pl.Series, dict[str, int]]:
+    """Which of the rows that are not `forgotten` stay, and why the others of the file do not.
 
     Duplicates are resolved before forgetting: a version that a forgotten one had replaced does not come back.
     """

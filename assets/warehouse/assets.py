@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from schemas.catalogue import (
     RUN_LOG,
     Table,
 )
+from schemas.runs import SPENDING
 
 JOURNAL = {
     "run_id": pl.String,
@@ -44,7 +45,13 @@ JOURNAL = {
     "finished_at": pl.String,
     "code_version": pl.String,
     "peak_memory_mb": pl.Float64,
+    **dict.fromkeys(SPENDING, pl.UInt64),
+    "cost": pl.Float64,
+    "stopped": pl.Boolean,
 }
+# Of spending no more is told than this many digits, and of calls and tokens no single ones.
+DIGITS, UNIT = 2, 10
+STOPPED = "stopped before its end, what was answered is kept; "
 RELEASED = [
     CLUSTERS,
     CLUSTER_CELLS,
@@ -65,31 +72,60 @@ RELEASED = [
 @table_step(
     outputs=[RUN_LOG],
     inputs=RELEASED,
-    version="2",
+    version="3",
     group="warehouse",
-    settings=("dp_epsilon",),
+    settings=("dp_epsilon", "min_conversations"),
     gates=lone_table_gates(RUN_LOG),
 )
 def run_log(step: Step, **released: pl.LazyFrame) -> Result:
-    """Publishes what ran so far: each finished step with its rows, seconds and code version.
+    """Publishes what ran so far: each finished step with its rows, seconds, code version and what models cost it.
 
     Empty where counts are noisy: the rows that a step read are exact counts.
     """
     del released  # an order, not data
     ordinals = {batch.key: f"batch {batch.ordinal}" for batch in step.home.batches()}
-    log = pl.DataFrame(step.lake.finished_steps(), schema=JOURNAL).select(
+    log = log_of(step.lake.finished_steps(), ordinals, step.settings.min_conversations)
+    log = log if step.settings.dp_epsilon is None else log.clear()
+    return Result({RUN_LOG.name: log}, rows_in=log.height)
+
+
+def log_of(entries: Sequence[Mapping[str, object]], ordinals: Mapping[str, str], fewest: int) -> pl.DataFrame:
+    """The log of runs (schemas.runs.RunLog) from the journal's entries, with the batches' names by key.
+
+    fewest: rows or answers that have to stand behind what is told of a step's spending.
+    """
+    return pl.DataFrame(entries, schema=JOURNAL).select(
         "run_id",
         "stage",
         pl.col("batch").replace_strict(ordinals, default=None, return_dtype=pl.String),
         "rows_in",
         "rows_out",
         "seconds",
+        *_spending(fewest),
         pl.col("finished_at").str.to_datetime("%+", time_unit="us", time_zone="UTC"),
         "code_version",
-        note=pl.format("peak memory {} MiB", pl.col("peak_memory_mb").round(0).cast(pl.Int64)),
+        note=pl.format(
+            "{}peak memory {} MiB",
+            pl.when("stopped").then(pl.lit(STOPPED)).otherwise(pl.lit("")),
+            pl.col("peak_memory_mb").round(0).cast(pl.Int64),
+        ),
     )
-    log = log if step.settings.dp_epsilon is None else log.clear()
-    return Result({RUN_LOG.name: log}, rows_in=log.height)
+
+
+def _spending(fewest: int) -> list[pl.Expr]:
+    """Spending as it is published: rounded, and only of steps that read or asked about enough.
+
+    Exact tokens of a small batch would tell how long one conversation is, and exact answers from the cache whether
+    somebody wrote the same before.
+    """
+    answers = pl.sum_horizontal("model_calls", "cached_calls")
+    told = pl.max_horizontal("rows_in", answers) >= fewest
+    rounded = [
+        (pl.col(name).cast(pl.Float64).round_sig_figs(DIGITS) / UNIT).round().cast(pl.UInt64) * UNIT
+        for name in SPENDING
+    ]
+    shown = [*rounded, pl.col("cost").round_sig_figs(DIGITS)]
+    return [pl.when(told).then(column) for column in shown]
 
 
 def served_file_is_sound(step: Step, staged: Mapping[str, StagedTable], result: Any) -> list[Outcome]:

@@ -12,6 +12,7 @@ from dagster_project.errors import ObservatoryError
 from dagster_project.files import write_private
 from dagster_project.home import Home
 from dagster_project.lake import WHOLE
+from dagster_project.spending import NOTHING
 from dagster_project.text_windows import drop_strays
 from schemas.catalogue import CONVERSATIONS, Table
 
@@ -65,14 +66,15 @@ def _clear_folder(home: Home, table: Table, folder: Path) -> None:
 def restate_journal(home: Home, batches: Collection[str]) -> None:
     """Bring the journal to who is left: `run_log` is published, and a difference in it would count the forgotten.
 
-    Entries of the batches get the rows that are left, entries of steps over all batches go.
+    Entries of the batches get the rows that are left and no spending, entries of steps over all batches go.
     """
     rows = {key: _rows(home, key) for key in batches}
     entries = []
     for entry in home.lake.finished_steps():
         batch = entry["batch"]
         if batch in rows:
-            entries.append({**entry, **dict.fromkeys(("rows_in", "rows_out"), rows[str(batch)])})
+            left = 0 if entry.get("stopped") else rows[str(batch)]
+            entries.append({**entry, **dict.fromkeys(("rows_in", "rows_out"), left), **NOTHING})
         elif batch is not None:
             entries.append(entry)
     content = "".join("\n" + json.dumps(entry, sort_keys=True) for entry in entries)

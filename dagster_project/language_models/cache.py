@@ -75,6 +75,16 @@ class CallCache:
             links = [(source, key) for key, sources in answers for source in sources]
             database.executemany("INSERT OR IGNORE INTO sources VALUES (?, ?)", links)
 
+    def sources(self) -> list[str]:
+        """Every source of any answer."""
+        with self._open() as database:
+            return [source for (source,) in database.execute("SELECT DISTINCT source FROM sources")]
+
+    def answers(self) -> int:
+        """How many answers are held."""
+        with self._open() as database:
+            return database.execute("SELECT count(*) FROM answers").fetchone()[0]
+
     def forget(self, sources: Collection[str]) -> int:
         """Erase every answer that any of the sources had a part in; no freed page keeps it. Returns how many there were.
 
@@ -89,7 +99,11 @@ class CallCache:
         """Erase answers older than this. Returns how many there were."""
         if not self.path.exists():
             return 0
-        return self._erase("SELECT key FROM answers WHERE at < ?", time.time() - seconds)
+        oldest = time.time() - seconds
+        with self._open() as database:
+            if database.execute("SELECT 1 FROM answers WHERE at < ? LIMIT 1", (oldest,)).fetchone() is None:
+                return 0
+        return self._erase("SELECT key FROM answers WHERE at < ?", oldest)
 
     def _erase(self, chosen: str, value: object) -> int:
         with self._open() as database:
@@ -132,6 +146,8 @@ class CallCache:
         # A commit is in the file before it returns; at a power cut the last ones may be lost, and are asked again.
         database.execute("PRAGMA synchronous=NORMAL")
         database.execute("PRAGMA secure_delete=ON")
+        # What VACUUM copies would otherwise lie for a while in a file outside the home.
+        database.execute("PRAGMA temp_store=MEMORY")
         database.executescript(SCHEMA)
         return database
 

@@ -67,6 +67,7 @@ class Flow(Generic[Answer]):
                     raise item
                 request, answer = item
                 if answer.cached:
+                    self.meter.recall(self.identity)
                     yield request, answer
                 else:
                     yield from self._settle(request, answer)
@@ -85,6 +86,8 @@ class Flow(Generic[Answer]):
             self._just_answered.add(asked.key)
         yield request, answer
         for other in asked.others:
+            if answer.fault is None:
+                self.meter.recall(self.identity)
             same = replace(answer, id=other.id, usage=Usage(), cached=True)
             yield other, same if answer.fault else self.finish(other, asked.key, same)
 

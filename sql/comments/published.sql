@@ -140,6 +140,11 @@ COMMENT ON COLUMN run_log."batch" IS 'Batch that the step worked on; null for th
 COMMENT ON COLUMN run_log."rows_in" IS 'Rows read.';
 COMMENT ON COLUMN run_log."rows_out" IS 'Rows written.';
 COMMENT ON COLUMN run_log."seconds" IS 'Wall time of the step.';
+COMMENT ON COLUMN run_log."model_calls" IS 'Calls of language models, to the nearest ten or two digits, and so are tokens and cost; null without a model, where few rows stand behind it, or where they changed.';
+COMMENT ON COLUMN run_log."cached_calls" IS 'Answers that were known already and cost nothing, rounded.';
+COMMENT ON COLUMN run_log."input_tokens" IS 'Tokens of the prompts, rounded.';
+COMMENT ON COLUMN run_log."output_tokens" IS 'Tokens of the answers, rounded.';
+COMMENT ON COLUMN run_log."cost" IS 'US dollars at the prices in the settings, two digits; null where there is none.';
 COMMENT ON COLUMN run_log."finished_at" IS 'When it finished, UTC.';
 COMMENT ON COLUMN run_log."code_version" IS 'Version of the code and of what it depends on.';
 COMMENT ON COLUMN run_log."note" IS 'Remark for people; never content.';

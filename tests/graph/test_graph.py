@@ -117,8 +117,8 @@ def test_packages_resolve_beside_the_code_location(package: str) -> None:
 
 def test_importing_the_graph_loads_nothing_heavy() -> None:
     heavy = ["torch", "sentence_transformers", "faiss", "presidio_analyzer", "great_expectations", "sklearn"]
-    heavy += ["umap", "numba", "cuml", "cudf_polars"]
-    code = f"import sys; import dagster_project.definitions; print([m for m in {heavy} if m in sys.modules])"
+    heavy += ["umap", "numba", "cuml", "cudf_polars", "dagster_project.language_models"]
+    code = f"import sys; import dagster_project.definitions, dagster_project.cli; print([m for m in {heavy} if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
 

@@ -120,7 +120,11 @@ def test_a_fault_is_told_not_repeated_and_not_cached(tmp_path: Path, fault: Faul
 
 @pytest.mark.parametrize(
     ("limits", "told"),
-    [(Limits(calls=20), "20 calls"), (Limits(tokens=600), "600 tokens"), (Limits(money=0.0006), "of money")],
+    [
+        (Limits(calls=20), "20 calls"),
+        (Limits(tokens=600), "600 tokens"),
+        (Limits(money=0.0006), "0.0006 USD"),
+    ],
 )
 def test_a_budget_is_never_passed_and_what_was_answered_is_kept(
     tmp_path: Path, limits: Limits, told: str
