@@ -65,16 +65,28 @@ def run(
         int | None, typer.Option(help="Users a published cluster or cell needs (floor 5).")
     ] = None,
     min_conversations: Annotated[int | None, typer.Option(help="Conversations it needs (floor 5).")] = None,
+    facets: Annotated[
+        Path | None, typer.Option(help="YAML file of facets that the reader is asked for too; kept.")
+    ] = None,
+    screener: Annotated[
+        str | None, typer.Option(help="Yes-or-no question that decides what the reader reads; kept.")
+    ] = None,
 ) -> None:
     """Add files as batches and bring every table up to date; a second time there is nothing to do."""
     from dagster_project import display, forgetting, running
+    from dagster_project.custom_facets import read_custom_facets
     from dagster_project.home import Home
 
     opened = Home(home)
     with running.only_run(opened):
         forgetting.erase_pending(opened)
         settings = _choices(
-            opened, clusters=clusters, min_users=min_users, min_conversations=min_conversations
+            opened,
+            clusters=clusters,
+            min_users=min_users,
+            min_conversations=min_conversations,
+            custom_facets=None if facets is None else read_custom_facets(facets),
+            screener=screener,
         )
         if canaries is not None:
             opened.add_canaries(canaries)
@@ -233,12 +245,12 @@ def _mapping(pairs: list[str]) -> dict[str, str]:
     return mapping
 
 
-def _choices(home: Any, **choices: int | None) -> Any:
+def _choices(home: Any, **choices: object) -> Any:
     """The home's settings with the choices of this call; refused before any work where they are not allowed."""
     from dagster_project.privacy.thresholds import Thresholds
 
     given = {name: value for name, value in choices.items() if value is not None}
-    settings = home.settings().model_copy(update=given)
+    settings = home.settings().changed(**given)
     Thresholds(
         min_users=settings.min_users,
         min_conversations=settings.min_conversations,

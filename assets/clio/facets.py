@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from assets.clio.reader.concern import concern_text, lexical_concern
+from assets.clio.reader.concern import MAX_CHARACTERS, concern_text, lexical_concern
 from assets.clio.reader.gloss import read_glosses
 from assets.clio.reader.language import UNKNOWN, identify, language_text
 from assets.clio.reader.prototypes import Prototypes, concern_margin, packaged_prototypes
@@ -58,6 +58,7 @@ def _read_slice(joined: pl.DataFrame) -> pl.DataFrame:
         language_text=language_text(),
         concern_text=concern_text(),
         characters=sizes.fill_null(0).cast(pl.UInt32),
+        truncated=user_texts().list.eval(pl.element().str.len_chars()).list.sum().fill_null(0) > MAX_CHARACTERS,
         week=pl.col("started_at").dt.truncate("1w").dt.date(),
     )
     read = read.hstack(identify(read["language_text"]))
@@ -76,6 +77,8 @@ def _read_slice(joined: pl.DataFrame) -> pl.DataFrame:
         pl.col("turns").list.len().cast(pl.UInt32),
         "characters",
         "concern_lexical",
+        pl.lit(None, pl.UInt8).alias("concern_rating"),
+        "truncated",
         "flagged",
         reader=pl.lit(READER),
     )
