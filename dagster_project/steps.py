@@ -144,7 +144,9 @@ def table_step(
 
     def decorate(function: Callable[..., Result]) -> dg.AssetsDefinition:
         name = function.__name__
-        spec = StepSpec(name, tuple(outputs), tuple(inputs), version, tuple(settings), outputs[0].batched, besides)
+        spec = StepSpec(
+            name, tuple(outputs), tuple(inputs), version, tuple(settings), outputs[0].batched, besides
+        )
         asset = dg.multi_asset(
             name=f"{name}_step",
             description=(function.__doc__ or "").strip(),

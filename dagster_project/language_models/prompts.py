@@ -35,7 +35,8 @@ def render(folder: Path, name: str, **values: object) -> str:
 def digest(folder: Path, names: Sequence[str]) -> str:
     """Sixteen hexadecimal characters that change with the content of any of the files."""
     content = b"".join(
-        name.encode() + b"\0" + hashlib.sha256((folder / name).read_bytes()).digest() for name in sorted(names)
+        name.encode() + b"\0" + hashlib.sha256((folder / name).read_bytes()).digest()
+        for name in sorted(names)
     )
     return hashlib.sha256(content).hexdigest()[:16]
 

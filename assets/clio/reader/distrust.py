@@ -99,12 +99,20 @@ def _without_orders(texts: pl.Series, gap: str | None, joiner: str) -> pl.Series
     sentences = rows.explode("sentence", empty_as_null=False)
     bad = _is_no_facet(sentences["sentence"]) if gap is None else gives_orders(sentences["sentence"])
     sentences = sentences.with_columns(sentence=pl.when(bad).then(pl.lit(gap)).otherwise("sentence"))
-    joined = sentences.group_by("row", maintain_order=True).agg(pl.col("sentence").drop_nulls().str.join(joiner))
-    return rows.select("row").join(joined, on="row", how="left", maintain_order="left")["sentence"].fill_null("")
+    joined = sentences.group_by("row", maintain_order=True).agg(
+        pl.col("sentence").drop_nulls().str.join(joiner)
+    )
+    return (
+        rows.select("row").join(joined, on="row", how="left", maintain_order="left")["sentence"].fill_null("")
+    )
 
 
 def _shorten(text: pl.Expr) -> pl.Expr:
     """The first two sentences; only the first where both are too long; a longer one is cut at a word."""
     sentences = _split(text).list.head(SENTENCES)
     both, first = one_line(sentences.list.join("")), one_line(sentences.list.first())
-    return pl.when(both.str.len_chars() <= REQUEST_LENGTH).then(both).otherwise(cut_at_word(first, REQUEST_LENGTH))
+    return (
+        pl.when(both.str.len_chars() <= REQUEST_LENGTH)
+        .then(both)
+        .otherwise(cut_at_word(first, REQUEST_LENGTH))
+    )
