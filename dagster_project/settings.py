@@ -193,7 +193,8 @@ class Settings(BaseModel):
 
     def fingerprint(self, names: tuple[str, ...]) -> dict[str, object]:
         """The values of the named settings, for an asset's fingerprint."""
-        return {name: getattr(self, name) for name in names}
+        values = self.model_dump(mode="json")
+        return {name: values[name] for name in names}
 
 
 def _wrong(item: Any) -> str:

@@ -13,12 +13,13 @@ from functools import lru_cache
 import polars as pl
 
 from assets.clio.reader.lexicons import read_toml
-from assets.clio.reader.request import SHORTENED, SPACED_END, UNSPACED_END
+from assets.clio.reader.request import SHORTENED, UNSPACED_END
 from assets.clio.reader.text import PLACEHOLDER, cut_at_word, drop_invisible, one_line
 from schemas.clio import REQUEST_LENGTH
 
 LEFT_OUT = "[…]"
 SENTENCES = 2
+SENTENCE_END = r"([.!?…؟۔।॥։፧።]+[\p{Pe}\p{Pf}\"'*]*[ \t]+)"
 BREAK = "\ue000"
 HELD = "\ue001"
 # Marks of chat templates and of prompts: closing one would end the block that a text stands in.
@@ -58,7 +59,7 @@ def disarm(texts: pl.Series) -> pl.Series:
     suspect = gives_orders(shown).arg_true()
     if suspect.is_empty():
         return shown
-    kept = _without_orders(shown.gather(suspect), LEFT_OUT, joiner="")
+    kept = _without_orders(shown.gather(suspect), LEFT_OUT)
     # Sentence by sentence each may pass, and the whole may not: of such a message nothing is shown.
     return shown.scatter(suspect, kept.set(gives_orders(kept), LEFT_OUT))
 
@@ -73,7 +74,7 @@ def clean_answers(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
 
     lines = texts.to_frame("text").select(one_line(drop_invisible(pl.col("text")))).to_series()
     held = _is_no_facet(lines)
-    kept = lines.scatter(held.arg_true(), _without_orders(lines.filter(held), None, joiner=" "))
+    kept = lines.scatter(held.arg_true(), _without_orders(lines.filter(held), None))
     kept = kept.set(_is_no_facet(kept), None)
     redacted = redact_texts(kept).texts.to_frame("text")
     short = redacted.select(_shorten(one_line(pl.col("text").str.replace_all(PLACEHOLDER, " "))))
@@ -84,9 +85,9 @@ def clean_answers(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
 def _split(text: pl.Expr) -> pl.Expr:
     """List of sentences, each with the white space that follows it; a line break ends one too."""
     marked = text.str.replace_all(SHORTENED, f"${{1}}.{HELD}")
-    for end in (SPACED_END, UNSPACED_END):
-        marked = marked.str.replace_all(end, f"${{1}} {BREAK}")
-    return marked.str.replace_all("\n", f"\n{BREAK}").str.replace_all(HELD, " ").str.split(BREAK)
+    for end in (SENTENCE_END, UNSPACED_END, "(\n)"):
+        marked = marked.str.replace_all(end, f"${{1}}{BREAK}")
+    return marked.str.replace_all(HELD, " ").str.split(BREAK)
 
 
 def _is_no_facet(lines: pl.Series) -> pl.Series:
@@ -94,14 +95,12 @@ def _is_no_facet(lines: pl.Series) -> pl.Series:
     return gives_orders(lines) | marks.fill_null(False)
 
 
-def _without_orders(texts: pl.Series, gap: str | None, joiner: str) -> pl.Series:
+def _without_orders(texts: pl.Series, gap: str | None) -> pl.Series:
     rows = texts.to_frame("text").with_row_index("row").select("row", sentence=_split(pl.col("text")))
     sentences = rows.explode("sentence", empty_as_null=False)
     bad = _is_no_facet(sentences["sentence"]) if gap is None else gives_orders(sentences["sentence"])
     sentences = sentences.with_columns(sentence=pl.when(bad).then(pl.lit(gap)).otherwise("sentence"))
-    joined = sentences.group_by("row", maintain_order=True).agg(
-        pl.col("sentence").drop_nulls().str.join(joiner)
-    )
+    joined = sentences.group_by("row", maintain_order=True).agg(pl.col("sentence").drop_nulls().str.join(""))
     return (
         rows.select("row").join(joined, on="row", how="left", maintain_order="left")["sentence"].fill_null("")
     )
