@@ -18,6 +18,8 @@ from assets.clio.reader.distrust import clean_answers
 from assets.clio.reader.questions import CUSTOM_PREFIX, OPEN_ENDED, VERSION, custom_column, prompts_digest
 
 SLICE = 10_000
+# Conversations that wait as text for the model to have room.
+ASKED_SLICE = 2_000
 INSTRUCTIONS, NOTHING_SAID = "instructions", "nothing_said"
 CUSTOM = {"conversation_id": pl.String, "facet": pl.String, "value": pl.String}
 FAULTS = {"conversation_id": pl.String, "code": pl.String}
@@ -60,23 +62,24 @@ def read_with_model(
         on_progress(done // passes, total)
 
     def frames() -> Iterator[pl.DataFrame]:
-        for start in range(0, total, SLICE):
-            yield _joined(conversations, redacted, start).select("conversation_id", "user_key", "messages")
+        for start in range(0, total, ASKED_SLICE):
+            joined = _joined(conversations, redacted, start, ASKED_SLICE)
+            yield joined.select("conversation_id", "user_key", "messages")
 
     if reader.screener is not None:
         screen(reader, frames, books, advance)
     files = ask(reader, frames, books, folder, advance)
     name = reader_name(reader)
     for start in range(0, max(total, 1), SLICE):
-        joined = _joined(conversations, redacted, start)
+        joined = _joined(conversations, redacted, start, SLICE)
         yield _put_together(reader, joined, _answers(reader, files, start), books, start, name)
     on_progress(total, total)
 
 
-def _joined(conversations: pl.LazyFrame, redacted: pl.LazyFrame, start: int) -> pl.DataFrame:
+def _joined(conversations: pl.LazyFrame, redacted: pl.LazyFrame, start: int, rows: int) -> pl.DataFrame:
     """One slice of the batch with its text."""
-    context = conversations.select(CONTEXT).slice(start, SLICE).collect()
-    texts = redacted.select("conversation_id", "messages").slice(start, SLICE).collect()
+    context = conversations.select(CONTEXT).slice(start, rows).collect()
+    texts = redacted.select("conversation_id", "messages").slice(start, rows).collect()
     joined = context.join(texts, on="conversation_id", how="left", validate="1:1", maintain_order="left")
     if joined["messages"].null_count():
         raise ValueError("some conversations have no redacted text; materialise redacted_conversations again")

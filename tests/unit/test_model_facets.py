@@ -57,6 +57,7 @@ def test_one_call_each_whose_answers_are_in_the_order_of_the_batch(
         f"scripted:test facets.v1-{questions.prompts_digest()}"
     ]
     monkeypatch.setattr(model_facets, "SLICE", 7)
+    monkeypatch.setattr(model_facets, "ASKED_SLICE", 6)
     monkeypatch.setattr(asking, "ANSWERS_A_FILE", 3)
     assert read(tmp_path / "b", answers(by_topic), topics(40)).facets.equals(whole.facets)
 
@@ -262,10 +263,8 @@ def test_an_empty_batch_asks_nothing(tmp_path: Path) -> None:
 
 def test_text_out_of_step_with_the_conversations_is_refused(tmp_path: Path) -> None:
     context, redacted = batch(topics(3))
-    reader = asking.Reader(None, b"", 100)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="no redacted text"):
-        model_facets._joined(context, redacted.head(2), 0)
-    assert reader.screener is None
+        model_facets._joined(context, redacted.head(2), 0, 3)
 
 
 def test_prompts_are_packaged_and_a_missing_value_is_an_error() -> None:

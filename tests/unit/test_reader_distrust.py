@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 
 from assets.clio.reader.distrust import clean_answers, disarm, gives_orders
-from benchmarks.corpora import language_sentences
+from benchmarks.corpora import clinc_texts, hh_turns, language_sentences, moderation
 from tests.injections import ORDERS, REQUESTS
 
 CANARY = "Zorvex Qualmin"
@@ -40,6 +42,13 @@ def test_ordinary_requests_are_none(language: str, request_text: str) -> None:
 
 def test_none_of_the_projects_own_sentences_is_an_order() -> None:
     assert gives_orders(language_sentences()["sentence"]).sum() == 0
+
+
+def test_no_public_text_without_orders_is_taken_for_one(data_dir: Path) -> None:
+    turns = [turn for turns in hh_turns(data_dir, "helpful-base") for turn in turns]
+    public = [*clinc_texts(data_dir), *turns, *moderation(data_dir)[0]]
+    assert len(public) == 12_001
+    assert gives_orders(texts(*public)).sum() == 0
 
 
 @pytest.mark.parametrize(
