@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.clio.map import map_tables
-from dagster_project.errors import ObservatoryError
 from assets.clio.map.positions import GRID, cluster_positions
 from assets.clio.map.tiles import MOST_MOVED, tile_counts
+from dagster_project.errors import ObservatoryError
 from dagster_project.privacy.thresholds import Limits
 
 LIMITS = Limits(min_users=5, min_conversations=8, max_user_share=0.5)
