@@ -16,7 +16,7 @@ from dagster_project.leak_gate import event_logs
 from dagster_project.privacy import leaks
 from tests.reader_support import PLAIN, answers, shown
 
-pytestmark = pytest.mark.xdist_group("model-reader")
+pytestmark = pytest.mark.xdist_group("forget")
 CUSTOM = (CustomFacet(name="mood", question="How?", type="category", values=("calm", "annoyed")),)
 SPOKEN = "quiet lanes of the reader"
 
@@ -52,19 +52,20 @@ def test_a_model_reads_a_home(marked: Home, monkeypatch: pytest.MonkeyPatch) -> 
         name: marked.lake.scan_batches("restricted", name, keys).collect()
         for name in ("conversations", "facets", "reading_faults", "custom_facets", "concerns")
     }
-    assert tables["conversations"].height == 450
+    total = tables["conversations"].height
     unread = tables["reading_faults"]
-    assert 0 < unread.height < 0.05 * 450 and set(unread["code"]) == {"unavailable"}
+    assert 0 < unread.height <= 0.05 * total and set(unread["code"]) == {"unavailable"}
     read = tables["facets"]
-    assert read.height + unread.height == 450
+    assert read.height + unread.height == total
     assert tables["custom_facets"].height == tables["concerns"].height == read.height
     assert read["reader"].str.starts_with("scripted:test facets.v1-").all()
     assert set(tables["concerns"]["concern_band"]) == {"none", "low"}
-    assert len(model.asked) - asked < 450, "what was answered before the refusal is kept"
+    answered = {shown(request) for request in model.asked[:asked] if "guitar" not in shown(request)}
+    assert not answered & {shown(request) for request in model.asked[asked:]}, "what was paid for is kept"
     counted = warehouse.query(
         marked.warehouse, "SELECT sum(conversations) FROM clusters WHERE parent_id IS NULL"
     ).item()
-    assert counted <= read.height
+    assert 0 < counted <= total
 
     asked = len(model.asked)
     assert running.materialise(marked) == []
@@ -75,7 +76,6 @@ def test_a_model_reads_a_home(marked: Home, monkeypatch: pytest.MonkeyPatch) -> 
     ]
     assert event_logs(marked)
     assert leaks.scan_canaries(outside, [SPOKEN]) == []
-    assert warehouse.query(marked.warehouse, "SELECT DISTINCT reader FROM clusters").height == 1
 
 
 def manifests(home: Home) -> dict[str, str]:
