@@ -29,7 +29,7 @@ def test_a_model_reads_a_home(marked: Home, monkeypatch: pytest.MonkeyPatch) -> 
         if "guitar" in text and (down or "one day" in text):
             return Response(request.id, fault=Fault.UNAVAILABLE)
         topic = text.split("How do I ")[-1].split("?")[0] if "How do I " in text else "talk"
-        return PLAIN | {"request": f"{topic}, {SPOKEN}", "mood": "calm", "concern": 1 + ("taxes" in text)}
+        return PLAIN | {"request": f"{topic}, {SPOKEN}", "mood": "calm", "concern": 1 + ("income tax" in text)}
 
     model = answers(answer)
     monkeypatch.setattr(backends, "connect", lambda _: model)
