@@ -78,6 +78,12 @@ def run(
         int | None, typer.Option(help="Users a published cluster or cell needs (floor 5).")
     ] = None,
     min_conversations: Annotated[int | None, typer.Option(help="Conversations it needs (floor 5).")] = None,
+    facets: Annotated[
+        Path | None, typer.Option(help="YAML file of facets that the reader is asked for too; kept.")
+    ] = None,
+    screener: Annotated[
+        str | None, typer.Option(help="Yes-or-no question that decides what the reader reads; kept.")
+    ] = None,
     reader: ModelOption = None,
     namer: ModelOption = None,
     auditor: ModelOption = None,
@@ -90,6 +96,7 @@ def run(
 ) -> None:
     """Add files as batches and bring every table up to date; a second time there is nothing to do."""
     from dagster_project import display, forgetting, running, spending
+    from dagster_project.custom_facets import read_custom_facets
     from dagster_project.home import Home
 
     roles = chosen_models(reader=reader, namer=namer, auditor=auditor)
@@ -98,7 +105,13 @@ def run(
     with running.only_run(opened):
         forgetting.erase_pending(opened)
         settings = _choices(
-            opened, roles, clusters=clusters, min_users=min_users, min_conversations=min_conversations
+            opened,
+            roles,
+            clusters=clusters,
+            min_users=min_users,
+            min_conversations=min_conversations,
+            custom_facets=None if facets is None else read_custom_facets(facets),
+            screener=screener,
         )
         spending.require_prices(settings, limits)
         if canaries is not None:
@@ -298,14 +311,14 @@ def _mapping(pairs: list[str]) -> dict[str, str]:
     return mapping
 
 
-def _choices(home: Any, roles: dict[str, str | None], **choices: int | None) -> Any:
+def _choices(home: Any, roles: dict[str, str | None], **choices: object) -> Any:
     """The home's settings with the choices of this call; refused before any work where they are not allowed."""
     from dagster_project.privacy.thresholds import Thresholds
     from dagster_project.settings import Settings
 
     given = {name: value for name, value in choices.items() if value is not None}
     stored = Settings.model_validate({}) if home is None else home.settings()
-    settings = stored.model_copy(update={**given, **roles})
+    settings = stored.changed(**given, **roles)
     Thresholds(
         min_users=settings.min_users,
         min_conversations=settings.min_conversations,

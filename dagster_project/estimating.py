@@ -97,7 +97,7 @@ def _stages(plan: Plan, settings: Settings) -> list[Stage]:
     clusters = costs.base_clusters(plan.conversations, plan.distinct, settings.clusters, plan.clusters_known)
     if settings.reader is not None and plan.counted.sizes.height:
         contents, shown = _to_read(plan, settings)
-        if getattr(settings, "screener", None) is not None:
+        if settings.screener is not None:
             stages.append(Stage("screener", settings.reader, costs.screening(contents, shown)))
             # How many it lets through is not known before.
             contents, shown = Range(0, contents.likely, contents.high), Range(0, shown.likely, shown.high)
@@ -118,7 +118,7 @@ def _to_read(plan: Plan, settings: Settings) -> tuple[Range, Range]:
     """Distinct contents to be read, and the tokens that are shown of all of them."""
     sizes = plan.counted.sizes.unique("content_hash", keep="first")
     total, left = sizes.height, sizes.height - plan.answered
-    shown, exact = _sampled_tokens(plan.sample, str(settings.reader), _most_tokens(settings))
+    shown, exact = _sampled_tokens(plan.sample, str(settings.reader), settings.max_reader_tokens)
     auxiliary = sizes.select("content_hash", size=_size()).join(
         plan.sample.select("content_hash"), on="content_hash", how="left"
     )
@@ -135,10 +135,6 @@ def _size() -> pl.Expr:
     return text + FRAME_CHARACTERS + TURN_CHARACTERS * pl.col("turns")
 
 
-def _most_tokens(settings: Settings) -> int:
-    return getattr(settings, "max_reader_tokens", costs.MOST_READER_TOKENS)
-
-
 def _sampled_tokens(sample: pl.DataFrame, model: str, most: int) -> tuple[np.ndarray, bool]:
     """Tokens that are shown of each sampled conversation, redacted first, and whether the model's tokenizer counted."""
     from dagster_project.privacy.redaction import redact_conversations
@@ -151,8 +147,8 @@ def _sampled_tokens(sample: pl.DataFrame, model: str, most: int) -> tuple[np.nda
 def _shown_each(plan: Plan, settings: Settings) -> Range:
     """Tokens of one conversation; where none is new, nothing is known of them but that they are cut."""
     if not plan.sample.height:
-        return Range(1, 500, _most_tokens(settings))
-    shown, _ = _sampled_tokens(plan.sample, str(settings.auditor), _most_tokens(settings))
+        return Range(1, 500, settings.max_reader_tokens)
+    shown, _ = _sampled_tokens(plan.sample, str(settings.auditor), settings.max_reader_tokens)
     return Range(REAL_SHARE * float(shown.min()), float(shown.mean()), float(np.quantile(shown, 0.99)))
 
 

@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from dagster_project.custom_facets import CustomFacet, checked
 from dagster_project.errors import ObservatoryError
 
 SWITCHES = {
@@ -129,6 +130,23 @@ class Settings(BaseModel):
     calls_kept_days: float | None = Field(
         None, gt=0, description="Days that answers of models stay in the call cache; unset: for ever."
     )
+    screener: str | None = Field(
+        None,
+        min_length=1,
+        max_length=500,
+        description="Yes-or-no question that the reader is asked first; only what it answers yes to is read.",
+    )
+    custom_facets: tuple[CustomFacet, ...] = Field(
+        (), description="Facets of one's own that the reader is asked for; `observatory run --facets FILE`."
+    )
+    max_reader_tokens: int = Field(
+        16_000,
+        ge=100,
+        description="Tokens of a conversation that the reader is shown; longer ones keep head and tail.",
+    )
+    max_unread_share: float = Field(
+        0.05, ge=0, le=1, description="Share of a batch's conversations that the reader may fail to read."
+    )
     max_quarantined_share: float = Field(
         0.05, ge=0, le=1, description="Share of bad lines that fails a batch."
     )
@@ -145,6 +163,20 @@ class Settings(BaseModel):
     @classmethod
     def _are_of_models(cls, prices: dict[str, ModelPrice]) -> dict[str, ModelPrice]:
         return {_specification(model): price for model, price in prices.items()}
+
+    @field_validator("custom_facets")
+    @classmethod
+    def _can_be_asked_together(cls, facets: tuple[CustomFacet, ...]) -> tuple[CustomFacet, ...]:
+        try:
+            return checked(facets, "custom_facets")
+        except ObservatoryError as error:
+            raise ValueError(str(error)) from None
+
+    @model_validator(mode="after")
+    def _have_a_reader(self) -> Settings:
+        if self.reader is None and (self.screener is not None or self.custom_facets):
+            raise ValueError("a screener and custom facets are questions to a model: set reader too")
+        return self
 
     @field_validator("dp_delta", "dp_budget_delta")
     @classmethod
@@ -166,9 +198,18 @@ class Settings(BaseModel):
             fields = ", ".join(map(_wrong, error.errors()))
             raise ObservatoryError(f"{path.name} is not valid ({fields}); mend or delete it") from None
 
+    def changed(self, **choices: object) -> Settings:
+        """These settings with other choices. Raises ObservatoryError where they do not go together."""
+        try:
+            return Settings.model_validate({**self.model_dump(), **choices})
+        except ValidationError as error:
+            fields = ", ".join(map(_wrong, error.errors()))
+            raise ObservatoryError(f"these settings are not valid: {fields}") from None
+
     def fingerprint(self, names: tuple[str, ...]) -> dict[str, object]:
         """The values of the named settings, for an asset's fingerprint."""
-        return {name: getattr(self, name) for name in names}
+        values = self.model_dump(mode="json")
+        return {name: values[name] for name in names}
 
 
 def _specification(text: str) -> str:

@@ -28,6 +28,7 @@ from schemas.ledger import PrivacyLedger
 from schemas.lineage import ClusterChange, ClusterLineage, ClusterMember
 from schemas.map import MapCluster, MapTile, Projection
 from schemas.published import Cluster, ClusterCell, LanguageContrast, PrivacyReport
+from schemas.reading import CustomFacetValue, ReadingFault
 from schemas.runs import RunLog
 from schemas.warehouse import PublishedTable
 
@@ -55,6 +56,8 @@ class Table:
 QUARANTINE = Table("quarantine", Quarantine, batched=True)
 CONVERSATIONS = Table("conversations", Conversation, batched=True)
 REDACTED_CONVERSATIONS = Table("redacted_conversations", RedactedConversation, batched=True)
+READING_FAULTS = Table("reading_faults", ReadingFault, batched=True)
+CUSTOM_FACETS = Table("custom_facets", CustomFacetValue, batched=True)
 FACETS = Table("facets", Facet, batched=True)
 EMBEDDINGS = Table("embeddings", Embedding, batched=True)
 CONCERNS = Table("concerns", Concern, batched=True)

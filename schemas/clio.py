@@ -50,15 +50,18 @@ class Facet(pa.DataFrameModel):
         description="Language of the user's text, ISO 639-1; 'und' where it cannot be told.",
     )
     language_confidence: pl.Float32 = pa.Field(
-        ge=0, le=1, description="Probability of the best language; low values come with 'und'."
+        nullable=True,
+        ge=0,
+        le=1,
+        description="Probability of the best language; low values come with 'und'; null where a model told it.",
     )
     request: pl.String = pa.Field(
         str_length={"max_value": REQUEST_LENGTH},
-        description="What the user asked, in their redacted words: one line, at most 240 characters, may be empty.",
+        description="What the user asked: one line, at most 240 characters. Extractive: their redacted words, may be empty; by a model: in English, abstracted.",
     )
     task: pl.String = pa.Field(
         str_length={"max_value": TASK_LENGTH},
-        description="Key phrase of the request, at most six words, lower case.",
+        description="Key phrase of the request, at most six words, lower case; by a model: what the assistant was to do.",
     )
     gloss: pl.String = pa.Field(
         str_length={"max_value": GLOSS_LENGTH},
@@ -67,9 +70,16 @@ class Facet(pa.DataFrameModel):
     turns: pl.UInt32 = pa.Field(description="Number of user turns.")
     characters: pl.UInt32 = pa.Field(description="Characters of all turns after redaction.")
     concern_lexical: pl.Float32 = pa.Field(
+        nullable=True,
         ge=0,
         le=1,
-        description="Concern by words alone, over all user turns: 0 where no word of concern was met.",
+        description="Concern by words alone, over all user turns: 0 where no word of concern was met; null where a model rated.",
+    )
+    concern_rating: pl.UInt8 = pa.Field(
+        nullable=True, ge=1, le=5, description="Concern as a model rated it, 1 to 5; null where none did."
+    )
+    truncated: pl.Boolean = pa.Field(
+        description="Whether the reader left out a part of the stored conversation, because it is long."
     )
     flagged: pl.Boolean = pa.Field(
         nullable=True, description="What a classifier of the file said of it; null where it said nothing."

@@ -1,4 +1,4 @@
-"""Clio without a language model: facets, embeddings, concern, clusters, and what of them may be published."""
+"""Clio: facets, embeddings, concern, clusters, and what of them may be published."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from assets.clio.reading_steps import (
+    ALL_READ,
+    facets_by_model,
+    frequent,
+    nothing_beside,
+    what_a_model_reads_by,
+)
 from dagster_project.device import choose_device
 from dagster_project.privacy.identity import load_or_create_secret
 from dagster_project.steps import Result, Step, table_step
@@ -16,8 +23,10 @@ from schemas.catalogue import (
     CONCERNS,
     CONVERSATIONS,
     CURRENT_CONVERSATIONS,
+    CUSTOM_FACETS,
     EMBEDDINGS,
     FACETS,
+    READING_FAULTS,
     REDACTED_CONVERSATIONS,
 )
 
@@ -26,12 +35,19 @@ EMBED_SLICE = 20_000
 
 
 @table_step(
-    outputs=[FACETS], inputs=[CONVERSATIONS, REDACTED_CONVERSATIONS], version="extractive-2", group="clio"
+    outputs=[READING_FAULTS, CUSTOM_FACETS, FACETS],
+    inputs=[CONVERSATIONS, REDACTED_CONVERSATIONS],
+    version="extractive-3",
+    group="clio",
+    besides=what_a_model_reads_by,
+    gates=[ALL_READ],
 )
 def facets(step: Step, conversations: pl.LazyFrame, redacted_conversations: pl.LazyFrame) -> Result:
-    """Reads each redacted conversation: language, request, task, English gloss, turns, characters, words of concern."""
+    """Reads each redacted conversation: language, request, task, turns, characters, concern; by a model where one is set."""
     from assets.clio.facets import read_facets
 
+    if (asker := step.asker("reader")) is not None:
+        return facets_by_model(step, asker, conversations, redacted_conversations)
     total: int = conversations.select(pl.len()).collect().item()
     context = conversations.select("conversation_id", "user_key", "started_at", "model", "flagged")
 
@@ -46,20 +62,9 @@ def facets(step: Step, conversations: pl.LazyFrame, redacted_conversations: pl.L
 
     staged = step.lake.stage(FACETS.zone, FACETS.name, parts(), step.partition)
     return Result(
-        {FACETS.name: staged},
+        {**nothing_beside(), FACETS.name: staged},
         rows_in=total,
         metadata={"languages": frequent(staged.scan(), "language", step)},
-    )
-
-
-def frequent(rows: pl.LazyFrame, column: str, step: Step) -> pl.DataFrame:
-    """How often the common values of a column occur; values rarer than a released cell are not shown in Dagster."""
-    counts = rows.group_by(column).agg(conversations=pl.len(), users=pl.col("user_key").n_unique())
-    common = (pl.col("conversations") >= step.settings.min_conversations) & (
-        pl.col("users") >= step.settings.min_users
-    )
-    return (
-        counts.filter(common).sort("conversations", column, descending=[True, False]).drop("users").collect()
     )
 
 
@@ -97,20 +102,24 @@ def concerns(step: Step, facets: pl.LazyFrame, embeddings: pl.LazyFrame) -> Resu
 
 @table_step(
     outputs=[CLUSTER_ASSIGNMENTS, CLUSTER_CENTROIDS, CLUSTER_NODES],
-    inputs=[CURRENT_CONVERSATIONS, FACETS, EMBEDDINGS],
+    inputs=[CURRENT_CONVERSATIONS, READING_FAULTS, FACETS, EMBEDDINGS],
     version="4",
     group="clio",
     settings=("clusters", "top_clusters", "min_users", "seed"),
     kinds=("faiss", "polars", "parquet"),
 )
 def clustering(
-    step: Step, current_conversations: pl.LazyFrame, facets: pl.LazyFrame, embeddings: pl.LazyFrame
+    step: Step,
+    current_conversations: pl.LazyFrame,
+    reading_faults: pl.LazyFrame,
+    facets: pl.LazyFrame,
+    embeddings: pl.LazyFrame,
 ) -> Result:
     """Groups conversations, names the groups by terms that enough users share, and builds the tree above them."""
     from assets.clio.clusters import cluster_conversations
-    from assets.clio.vectors import gathered_vectors
+    from assets.clio.vectors import gathered_vectors, without_unread
 
-    current = current_conversations.collect()
+    current = without_unread(current_conversations, reading_faults)
     read = facets.join(current.lazy(), on=["conversation_id", "batch"], how="semi").collect()
     with gathered_vectors(embeddings, current, step.home.scratch) as (ids, vectors):
         assignments, centroids, nodes = cluster_conversations(

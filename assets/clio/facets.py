@@ -9,17 +9,19 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from assets.clio.reader.concern import concern_text, lexical_concern
+from assets.clio.reader.concern import MAX_CHARACTERS, concern_text, lexical_concern
 from assets.clio.reader.gloss import read_glosses
 from assets.clio.reader.language import UNKNOWN, identify, language_text
 from assets.clio.reader.prototypes import Prototypes, concern_margin, packaged_prototypes
 from assets.clio.reader.request import read_requests
 from assets.clio.reader.task import read_tasks
 from assets.clio.reader.text import user_texts
+from schemas.clio import Facet
 
 READER = "extractive-v2"
 SLICE = 10_000
 CONTEXT = ("conversation_id", "user_key", "started_at", "model", "flagged")
+COLUMNS = tuple(Facet.to_schema().columns)
 
 # logit(concern) = LEXICAL * evidence + NEARNESS * (margin - MIDDLE) - PRIOR; see docs/decisions/0003-concern-score.md.
 LEXICAL = 3.0
@@ -30,6 +32,8 @@ PRIOR = 2.5
 # The embedder knows English; in other languages its nearness says less.
 FOREIGN_NEARNESS = 0.5
 BAND_STARTS = {"low": 0.1, "elevated": 0.3, "high": 0.7}
+# A model's rating as a score: 1 none, 2 low, 3 elevated, 4 and 5 high (docs/decisions/0003-concern-score.md).
+RATING_SCORES = {1: 0.02, 2: 0.2, 3: 0.5, 4: 0.8, 5: 0.95}
 
 
 def read_facets(conversations: pl.DataFrame, redacted: pl.DataFrame) -> pl.DataFrame:
@@ -51,34 +55,36 @@ def read_facets(conversations: pl.DataFrame, redacted: pl.DataFrame) -> pl.DataF
 
 def _read_slice(joined: pl.DataFrame) -> pl.DataFrame:
     """Facets of so many conversations that the sentences and tokens in between stay small."""
-    sizes = pl.col("messages").list.eval(pl.element().struct.field("content").str.len_chars()).list.sum()
-    read = joined.select(
-        *CONTEXT,
-        turns=user_texts(),
-        language_text=language_text(),
-        concern_text=concern_text(),
-        characters=sizes.fill_null(0).cast(pl.UInt32),
-        week=pl.col("started_at").dt.truncate("1w").dt.date(),
+    read = conversation_facts(joined).hstack(
+        joined.select(
+            user_turns=user_texts(),
+            language_text=language_text(),
+            concern_text=concern_text(),
+            truncated=_sizes(user_texts()) > MAX_CHARACTERS,
+        )
     )
     read = read.hstack(identify(read["language_text"]))
-    read = read.with_columns(read_requests(read), lexical_concern(read["concern_text"], read["language"]))
-    return read.with_columns(read_tasks(read), read_glosses(read)).select(
-        "conversation_id",
-        "user_key",
-        "started_at",
-        "week",
-        "model",
-        "language",
-        "language_confidence",
-        "request",
-        "task",
-        "gloss",
-        pl.col("turns").list.len().cast(pl.UInt32),
-        "characters",
-        "concern_lexical",
-        "flagged",
-        reader=pl.lit(READER),
+    words = read.select("language", "language_text", turns="user_turns")
+    words = words.with_columns(read_requests(words), lexical_concern(read["concern_text"], read["language"]))
+    words = words.with_columns(read_tasks(words), read_glosses(words))
+    found = words.select("request", "task", "gloss", "concern_lexical")
+    unrated = pl.lit(None, pl.UInt8).alias("concern_rating")
+    return read.hstack(found).with_columns(unrated, reader=pl.lit(READER)).select(COLUMNS)
+
+
+def conversation_facts(joined: pl.DataFrame) -> pl.DataFrame:
+    """What needs no reader: CONTEXT, week, turns (of the user), characters, of rows with CONTEXT and `messages`."""
+    return joined.select(
+        *CONTEXT,
+        week=pl.col("started_at").dt.truncate("1w").dt.date(),
+        turns=user_texts().list.len().cast(pl.UInt32),
+        characters=_sizes(pl.col("messages").list.eval(pl.element().struct.field("content"))).cast(pl.UInt32),
     )
+
+
+def _sizes(texts: pl.Expr) -> pl.Expr:
+    """Characters of all texts of a list together."""
+    return texts.list.eval(pl.element().str.len_chars()).list.sum().fill_null(0)
 
 
 def score_concern(
@@ -104,6 +110,13 @@ def score_concern(
     scored = facets.select("conversation_id", "language", "concern_lexical", margin=pl.Series(margin)).select(
         "conversation_id", concern_score=(1.0 / (1.0 + (-logit).exp())).cast(pl.Float32)
     )
+    return scored.with_columns(concern_band=_band(pl.col("concern_score")))
+
+
+def rated_concern(facets: pl.DataFrame) -> pl.DataFrame:
+    """The concerns table of facets that a model rated, by `RATING_SCORES`; same rows, same order."""
+    score = pl.col("concern_rating").replace_strict(RATING_SCORES, return_dtype=pl.Float32)
+    scored = facets.select("conversation_id", concern_score=score)
     return scored.with_columns(concern_band=_band(pl.col("concern_score")))
 
 

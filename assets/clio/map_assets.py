@@ -21,23 +21,29 @@ from schemas.catalogue import (
     MAP_CLUSTERS,
     MAP_TILES,
     PROJECTIONS,
+    READING_FAULTS,
 )
 
 
 @table_step(
     outputs=[PROJECTIONS],
-    inputs=[CURRENT_CONVERSATIONS, EMBEDDINGS],
+    inputs=[CURRENT_CONVERSATIONS, READING_FAULTS, EMBEDDINGS],
     version="1",
     group="clio",
     settings=("seed",),
     kinds=("faiss", "polars", "parquet"),
 )
-def projection(step: Step, current_conversations: pl.LazyFrame, embeddings: pl.LazyFrame) -> Result:
+def projection(
+    step: Step,
+    current_conversations: pl.LazyFrame,
+    reading_faults: pl.LazyFrame,
+    embeddings: pl.LazyFrame,
+) -> Result:
     """Places every conversation on a map of two dimensions; those that have a place keep it."""
     from assets.clio.map.projections import project_conversations
-    from assets.clio.vectors import gathered_vectors
+    from assets.clio.vectors import gathered_vectors, without_unread
 
-    current = current_conversations.collect()
+    current = without_unread(current_conversations, reading_faults)
     # Places carry over from the last map of this home: it is state, not an input.
     previous = step.lake.last(PROJECTIONS.zone, PROJECTIONS.name)
     device = choose_device(step.settings.device)

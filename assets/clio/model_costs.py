@@ -18,7 +18,6 @@ from dagster_project.clustering.hierarchy import level_sizes
 from dagster_project.clustering.kmeans import default_clusters
 
 Count = Callable[[Sequence[str]], list[int]]
-MOST_READER_TOKENS = 16_000
 MARK_TOKENS = 24
 """What the mark and the role take beside a message's text, at most."""
 SHOWN = 50
@@ -92,7 +91,7 @@ def total(loads: Iterable[Load]) -> Load:
     return sum(loads, Load())
 
 
-def shown_tokens(messages: pl.Series, count: Count, most: int = MOST_READER_TOKENS) -> np.ndarray:
+def shown_tokens(messages: pl.Series, count: Count, most: int) -> np.ndarray:
     """Tokens of each conversation as a reader is shown it, without the questions [N]; long ones are cut to `most`.
 
     In: lists of structs with role and content, redacted.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from assets.clio.facets import score_concern
+from assets.clio.facets import rated_concern, score_concern
 from dagster_project.errors import ObservatoryError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def vector_frame(ids: pl.Series, vectors: np.ndarray, facet: str, embedder: str)
 def score_in_slices(
     facets: pl.LazyFrame, embeddings: pl.LazyFrame, total: int, rows: int, on_progress: Callable[[int], None]
 ) -> Iterator[pl.DataFrame]:
-    """Concern scores of a batch; facets and embeddings hold the same conversations in the same order."""
+    """Concern scores of a batch, by a model's ratings where it gave them; facets and embeddings hold the same conversations in the same order."""
     for start in range(0, max(total, 1), rows):
         part = facets.slice(start, rows).collect()
         vectors = embeddings.slice(start, rows).collect()
@@ -58,8 +58,20 @@ def score_in_slices(
             raise ObservatoryError(
                 "facets and embeddings are out of step; materialise the batch's embeddings again"
             )
-        yield score_concern(part, vectors["embedding"].to_numpy())
+        rated = part["concern_rating"].null_count() < part.height
+        yield rated_concern(part) if rated else score_concern(part, vectors["embedding"].to_numpy())
         on_progress(min(start + rows, total))
+
+
+def without_unread(current: pl.LazyFrame, faults: pl.LazyFrame) -> pl.DataFrame:
+    """The versions that count, but for those that no reader has read. Raises ObservatoryError where none is left."""
+    versions = current.collect()
+    read = versions.lazy().join(faults, on=["conversation_id", "batch"], how="anti").collect()
+    if versions.height and read.is_empty():
+        raise ObservatoryError(
+            "no conversation was read, so there is nothing to cluster; look at the screener"
+        )
+    return read
 
 
 @contextmanager

@@ -24,7 +24,8 @@ def test_the_graph_is_the_one_that_is_drawn() -> None:
         key.path[-1]: {parent.path[-1] for parent in GRAPH.get(key).parent_keys}
         for key in GRAPH.get_all_asset_keys()
     }
-    clustering = {"current_conversations", "facets", "embeddings"}
+    reading = {"conversations", "redacted_conversations"}
+    clustering = {"current_conversations", "reading_faults", "facets", "embeddings"}
     release = {
         "current_conversations",
         "facets",
@@ -51,7 +52,7 @@ def test_the_graph_is_the_one_that_is_drawn() -> None:
         "conversations": set(),
         "redacted_conversations": {"conversations"},
         "current_conversations": {"conversations"},
-        "facets": {"conversations", "redacted_conversations"},
+        **dict.fromkeys(("facets", "reading_faults", "custom_facets"), reading),
         "embeddings": {"facets"},
         "concerns": {"facets", "embeddings"},
         **dict.fromkeys(("cluster_assignments", "cluster_centroids", "cluster_nodes"), clustering),
@@ -59,7 +60,7 @@ def test_the_graph_is_the_one_that_is_drawn() -> None:
         **dict.fromkeys((*released, "counted_conversations"), release),
         "bursts": {"current_conversations", "facets"},
         **dict.fromkeys(compared, comparing),
-        "projections": {"current_conversations", "embeddings"},
+        "projections": {"current_conversations", "reading_faults", "embeddings"},
         **dict.fromkeys(("map_tiles", "map_clusters"), mapped),
         **dict.fromkeys(("cluster_changes", "cluster_members"), changes),
         "cluster_lineage": lineage,

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from assets.clio.map import map_tables
 from assets.clio.map.positions import GRID, cluster_positions
 from assets.clio.map.tiles import MOST_MOVED, tile_counts
+from dagster_project.errors import ObservatoryError
 from dagster_project.privacy.thresholds import Limits
 
 LIMITS = Limits(min_users=5, min_conversations=8, max_user_share=0.5)
@@ -180,3 +181,24 @@ def test_nothing_is_shown_where_no_cluster_is_or_counts_must_not_be_exact() -> N
     ):
         assert [table.height for table in nothing] == [0, 0]
         assert [table.columns for table in nothing] == [table.columns for table in shown]
+
+
+def test_a_conversation_that_is_counted_but_not_read_any_more_stands_in_the_middle_of_its_cluster() -> None:
+    ids = [f"c{index}" for index in range(60)]
+    counted = pl.DataFrame(
+        {
+            "conversation_id": ids,
+            "cluster_id": ["a", "b"] * 30,
+            "user_key": [f"{index % 20:032x}" for index in range(60)],
+            "clusters": [["a"], ["b"]] * 30,
+        }
+    )
+    x = pl.when(pl.col("cluster_id") == "a").then(0.125).otherwise(0.875)
+    places = counted.select("conversation_id", x=x, y=x, map=pl.lit(3))
+    clusters = pl.DataFrame({"cluster_id": ["a", "b"], "level": [0, 0]})
+    whole = map_tables(counted, places, clusters, LIMITS)
+    assert whole[0]["zoom"].max() > 0
+    for left, right in zip(map_tables(counted, places[4:], clusters, LIMITS), whole, strict=True):
+        assert left.equals(right)
+    with pytest.raises(ObservatoryError, match="no conversation has a place"):
+        map_tables(counted, places.with_columns(conversation_id=pl.lit("other")), clusters, LIMITS)

@@ -74,6 +74,8 @@ def test_columns_and_types_are_the_contract() -> None:
         "turns": pl.UInt32,
         "characters": pl.UInt32,
         "concern_lexical": pl.Float32,
+        "concern_rating": pl.UInt8,
+        "truncated": pl.Boolean,
         "flagged": pl.Boolean,
         "reader": pl.String,
     }

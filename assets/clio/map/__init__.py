@@ -27,14 +27,16 @@ def map_tables(
     """The published `map_tiles` and `map_clusters`.
 
     In: the tables counted_conversations and projections; cluster_id, level of the published clusters. The map shows the
-    conversations that `clusters` counts; one that is counted but gone has no place. With `withheld`, and where no
+    conversations that `clusters` counts; one that is counted still but was not read any more stands in the middle of
+    its cluster. With `withheld`, and where no
     cluster is published, both are empty. Raises ObservatoryError where no counted conversation has a place.
     """
     places = projections.select("conversation_id", "x", "y", "map")
     coded = counted.select("conversation_id", "cluster_id", "user_key").with_columns(user_codes())
-    points = coded.drop("user_key").join(places, on="conversation_id")
-    if points.is_empty() and counted.height:
+    points = coded.drop("user_key").join(places, on="conversation_id", how="left", maintain_order="left")
+    if counted.height and points["x"].null_count() == counted.height:
         raise ObservatoryError("no conversation has a place on the map; materialise projections again")
+    points = points.with_columns(_placed("x"), _placed("y"))
     number = pl.lit(projections["map"].first(), dtype=pl.UInt32).alias("map")
     shown = points.clear() if withheld or clusters.is_empty() else points
     tiles = tile_counts(shown, limits)
@@ -43,3 +45,9 @@ def map_tables(
     named = clusters.filter(~pl.col("cluster_id").str.starts_with(MERGED_SMALL))
     positions = cluster_positions(shown, paths, named, limits.min_users)
     return tiles.select(number, *tiles.columns), positions.select(number, *positions.columns)
+
+
+def _placed(axis: str) -> pl.Expr:
+    """A coordinate; where there is none that of the middle of its cluster, or of all where the cluster has no place."""
+    place = pl.col(axis)
+    return place.fill_null(place.mean().over("cluster_id")).fill_null(place.mean())

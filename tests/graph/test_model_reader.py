@@ -1,0 +1,89 @@
+"""A model as the reader of a home: through Dagster, to the end, once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dagster_project import running, warehouse
+from dagster_project.custom_facets import CustomFacet
+from dagster_project.erasure.survey import personal_tables
+from dagster_project.errors import ObservatoryError
+from dagster_project.home import Home
+from dagster_project.language_models import Fault, Request, Response, backends
+from dagster_project.leak_gate import event_logs
+from dagster_project.privacy import leaks
+from tests.reader_support import PLAIN, answers, shown
+
+pytestmark = pytest.mark.xdist_group("forget")
+CUSTOM = (CustomFacet(name="mood", question="How?", type="category", values=("calm", "annoyed")),)
+SPOKEN = "quiet lanes of the reader"
+
+
+def test_a_model_reads_a_home(marked: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    down = True
+
+    def answer(request: Request) -> dict | Response:
+        text = shown(request)
+        if "guitar" in text and (down or "one day" in text):
+            return Response(request.id, fault=Fault.UNAVAILABLE)
+        topic = text.split("How do I ")[-1].split("?")[0] if "How do I " in text else "talk"
+        return PLAIN | {
+            "request": f"{topic}, {SPOKEN}",
+            "mood": "calm",
+            "concern": 1 + ("income tax" in text),
+        }
+
+    model = answers(answer)
+    monkeypatch.setattr(backends, "connect", lambda _: model)
+    settings = marked.settings().changed(reader="transformers:a/model", custom_facets=CUSTOM)
+    marked.store_settings(settings)
+    before = manifests(marked)
+    keys = [batch.key for batch in marked.batches()]
+    for name in ("reading_faults", "custom_facets"):
+        assert marked.lake.scan_batches("restricted", name, keys).collect().height == 0, "no model has read"
+    with pytest.raises(
+        ObservatoryError, match=r"refused by reading_faults/unread_share; nothing was committed"
+    ):
+        running.materialise(marked)
+    assert manifests(marked) == before
+    asked = len(model.asked)
+
+    down = False
+    running.materialise(marked)
+    tables = {
+        name: marked.lake.scan_batches("restricted", name, keys).collect()
+        for name in ("conversations", "facets", "reading_faults", "custom_facets", "concerns")
+    }
+    total = tables["conversations"].height
+    unread = tables["reading_faults"]
+    assert 0 < unread.height <= 0.05 * total and set(unread["code"]) == {"unavailable"}
+    read = tables["facets"]
+    assert read.height + unread.height == total
+    assert tables["custom_facets"].height == tables["concerns"].height == read.height
+    assert read["reader"].str.starts_with("scripted:test facets.v1-").all()
+    assert set(tables["concerns"]["concern_band"]) == {"none", "low"}
+    answered = {shown(request) for request in model.asked[:asked] if "guitar" not in shown(request)}
+    assert not answered & {shown(request) for request in model.asked[asked:]}, "what was paid for is kept"
+    counted = warehouse.query(
+        marked.warehouse, "SELECT sum(conversations) FROM clusters WHERE parent_id IS NULL"
+    ).item()
+    assert 0 < counted <= total
+
+    asked = len(model.asked)
+    assert running.materialise(marked) == []
+    assert len(model.asked) == asked
+    assert {"reading_faults", "custom_facets"} <= {table.name for table in personal_tables(batched=True)}
+    outside: list[Path | leaks.NamedText] = [
+        path for path in marked.root.rglob("*") if path.is_file() and marked.restricted not in path.parents
+    ]
+    assert event_logs(marked)
+    assert leaks.scan_canaries(outside, [SPOKEN]) == []
+
+
+def manifests(home: Home) -> dict[str, str]:
+    return {
+        str(path.relative_to(home.root)): path.read_text()
+        for path in (home.restricted / "facets").rglob("manifest.json")
+    }
