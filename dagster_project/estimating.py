@@ -203,7 +203,7 @@ def _assumptions(settings: Settings, plan: Plan) -> list[str]:
     said = [
         f"Tokens are counted on {plan.sample.height} of the new contents, at most {SAMPLE}, after redaction; their total has a "
         "95 % interval.",
-        f"A conversation is shown up to {_most_tokens(settings):,} tokens. Equal conversations are asked about once.",
+        f"A conversation is shown up to {settings.max_reader_tokens:,} tokens. Equal conversations are asked about once.",
         f"Up to {costs.REASKED:.0%} of the calls are made again; names may be asked for twice.",
         "Lengths of questions, answers and lists are assumed; the high end is what a call may take at most.",
     ]
