@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
+from queue import Queue
+from threading import Event, Thread
 from typing import Any
 
 from dagster_project.device import count_devices
@@ -25,8 +27,6 @@ SWITCHES = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # Without clusters, Ray takes the loopback interface for its node's address.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    # Its native part writes to standard error past Python's logging.
-    "RAY_BACKEND_LOG_LEVEL": "fatal",
 }
 # Ray's head process asks the addresses of clouds where it runs, whatever its switches say; this proxy answers nobody.
 NOWHERE = "http://127.0.0.1:9"
@@ -59,6 +59,19 @@ def start_ray() -> Any:
         return ray
     # Not a folder of the home: the paths of Ray's sockets would be too long.
     folder = tempfile.mkdtemp(prefix="ray-")
+    outcome: Queue[Exception | None] = Queue()
+    # Ray's processes end with the thread that started them, and whoever asks a model may do so in a passing one.
+    Thread(target=_hold, args=(ray, folder, outcome), name="ray", daemon=True).start()
+    if (error := outcome.get()) is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise ObservatoryError(
+            f"ray did not start ({type(error).__name__}); use the engine without `ray:`"
+        ) from None
+    atexit.register(_stop, ray, folder)
+    return ray
+
+
+def _hold(ray: Any, folder: str, outcome: Queue[Exception | None]) -> None:
     try:
         with _closed():
             ray.init(
@@ -73,12 +86,10 @@ def start_ray() -> Any:
                 _temp_dir=str(Path(folder) / "ray"),
             )
     except Exception as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise ObservatoryError(
-            f"ray did not start ({type(error).__name__}); use the engine without `ray:`"
-        ) from None
-    atexit.register(_stop, ray, folder)
-    return ray
+        outcome.put(error)
+        return
+    outcome.put(None)
+    Event().wait()
 
 
 def stream(

@@ -72,7 +72,7 @@ def test_the_answers_are_those_of_the_engine_itself(model: RayModel, engine: Tra
             found[answer.id] = answer
         return found
 
-    # An Asker lets its backend work in a thread of its own.
+    # An Asker lets its backend work in a thread of its own, which ends before Ray does.
     with ThreadPoolExecutor(1) as pool:
         answers = pool.submit(collected).result()
 
