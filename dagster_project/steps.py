@@ -110,14 +110,16 @@ class StepSpec:
     version: str
     settings: tuple[str, ...]
     batched: bool
+    besides: Callable[[Settings], Mapping[str, Any]] = lambda settings: {}
 
     def fingerprint(self, settings: Settings, inputs: Sequence[str], batch: Batch | None) -> str:
-        """Hash of everything the outputs depend on: code version, chosen settings, input fingerprints, the file."""
+        """Hash of everything the outputs depend on: version, settings, what `besides` adds, inputs, the file."""
         facts = {
             "version": self.version,
             "settings": settings.fingerprint(self.settings),
             "inputs": list(inputs),
             "batch": batch.signature() if batch and not self.inputs else None,
+            **self.besides(settings),
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -129,18 +131,22 @@ def table_step(
     version: str,
     group: str,
     settings: Sequence[str] = (),
+    besides: Callable[[Settings], Mapping[str, Any]] = lambda settings: {},
     gates: Sequence[GateSpec] = (),
     kinds: Sequence[str] = ("polars", "parquet"),
 ) -> Callable[[Callable[..., Result]], dg.AssetsDefinition]:
     """Turn `fn(step, **input_frames) -> Result` into a multi-asset whose tables are gated before they are committed.
 
-    A step whose outputs are batched runs once per batch. `version` is the code version (with model ids and prompt
-    hashes where a step uses them); `settings` names the settings whose change makes the outputs stale.
+    A step whose outputs are batched runs once per batch. `version` is the code version; `settings` names the settings
+    whose change makes the outputs stale; `besides` gives what else does under some settings, such as the hash of the
+    prompts where a model is asked, and nothing where none is.
     """
 
     def decorate(function: Callable[..., Result]) -> dg.AssetsDefinition:
         name = function.__name__
-        spec = StepSpec(name, tuple(outputs), tuple(inputs), version, tuple(settings), outputs[0].batched)
+        spec = StepSpec(
+            name, tuple(outputs), tuple(inputs), version, tuple(settings), outputs[0].batched, besides
+        )
         asset = dg.multi_asset(
             name=f"{name}_step",
             description=(function.__doc__ or "").strip(),
