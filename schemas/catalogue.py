@@ -9,6 +9,8 @@ from pandera.polars import DataFrameModel
 from schemas.clio import (
     ClusterAssignment,
     ClusterCentroid,
+    ClusterLabel,
+    ClusterNaming,
     ClusterNode,
     Concern,
     CountedConversation,
@@ -61,6 +63,8 @@ CURRENT_CONVERSATIONS = Table("current_conversations", CurrentConversation)
 CLUSTER_ASSIGNMENTS = Table("cluster_assignments", ClusterAssignment)
 CLUSTER_CENTROIDS = Table("cluster_centroids", ClusterCentroid)
 CLUSTER_NODES = Table("cluster_nodes", ClusterNode)
+CLUSTER_NAMINGS = Table("cluster_namings", ClusterNaming)
+CLUSTER_LABELS = Table("cluster_labels", ClusterLabel)
 CLUSTER_CHANGES = Table("cluster_changes", ClusterChange)
 CLUSTER_MEMBERS = Table("cluster_members", ClusterMember)
 PROJECTIONS = Table("projections", Projection)

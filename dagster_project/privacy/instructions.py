@@ -54,9 +54,7 @@ def patterns() -> tuple[str, ...]:
     """One regular expression for each language: together they would pass the engine's limit of size."""
     with Path(__file__).with_suffix(".toml").open("rb") as file:
         groups = tomllib.load(file)
-    return tuple(
-        "(?im)" + "|".join(f"(?:{_with_gaps(part)})" for part in parts) for parts in groups.values()
-    )
+    return tuple("(?im)" + "|".join(f"(?:{_with_gaps(part)})" for part in parts) for parts in groups.values())
 
 
 def _with_gaps(part: str) -> str:
