@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pandera.polars import DataFrameModel
 
+from schemas.audit import AuditReport
 from schemas.clio import (
     ClusterAssignment,
     ClusterCentroid,
@@ -76,6 +77,7 @@ MAP_TILES = Table("map_tiles", MapTile, zone="published")
 MAP_CLUSTERS = Table("map_clusters", MapCluster, zone="published")
 PRIVACY_REPORT = Table("privacy_report", PrivacyReport, zone="published")
 CLUSTER_LINEAGE = Table("cluster_lineage", ClusterLineage, zone="published")
+AUDIT_REPORT = Table("audit_report", AuditReport, zone="published")
 BURSTS = Table("bursts", Burst)
 CLUSTER_WEEKS = Table("cluster_weeks", ClusterWeek, zone="published")
 CLUSTER_TRENDS = Table("cluster_trends", ClusterTrend, zone="published")
@@ -94,6 +96,7 @@ PUBLISHED = (
     MAP_CLUSTERS,
     CLUSTER_LINEAGE,
     PRIVACY_REPORT,
+    AUDIT_REPORT,
     CLUSTER_WEEKS,
     CLUSTER_TRENDS,
     FACET_CONTRASTS,

@@ -18,6 +18,7 @@ MERGED_SMALL = "other-"
 OTHER_NAME, OTHER_FALLBACK = "Other", "Other groups"
 OTHER_SUMMARY = "Groups that too few people share, or that would give such a group away, counted together."
 CLOSED = "closed"
+AUDIT = "audit"
 EXACT, NOISY = "exact", "dp"
 SCHEMA = {
     "node": pl.UInt32,
@@ -77,11 +78,13 @@ def grow_tree(
     thresholds: Thresholds,
     shown_before: pl.DataFrame | None = None,
     only_told: bool = False,
+    withheld: pl.Series | None = None,
 ) -> Tree:
     """Decide which clusters are shown.
 
     In: `cluster_id` (base), `user` of each conversation; the tree; `cluster_id` of those that the release before showed,
-    which are not merged to protect others while others will do; with `only_told` no others are shown beside them.
+    which are not merged to protect others while others will do; with `only_told` no others are shown beside them;
+    `withheld` ids of those that may not be shown under any name.
 
     Raises ObservatoryError where a cluster has no row in `nodes`, or parents do not lead to the top.
     """
@@ -95,7 +98,7 @@ def grow_tree(
     if _failing(measure(total, "cluster_id"), thresholds).height:
         return _nothing(nodes)
     told = None if shown_before is None else shown_before.select("parent_id", item="cluster_id")
-    shown, others, fates = _descend(counted, nodes, thresholds, told, only_told)
+    shown, others, fates = _descend(counted, nodes, thresholds, told, only_told, withheld)
     return _assemble(shown, others, fates, nodes, paths, pl.concat([counted, total.select(counted.columns)]))
 
 
@@ -131,6 +134,7 @@ def _descend(
     thresholds: Thresholds,
     told: pl.DataFrame | None,
     only_told: bool,
+    withheld: pl.Series | None,
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Walk from the top; children are looked at where their parent is shown.
 
@@ -147,6 +151,11 @@ def _descend(
         entries = children.join(counted.rename({"cluster_id": "item"}), on="item")
         sizes = measure(entries, "group", "item")
         failing = _failing(sizes, thresholds).select("group", "item", "reason")
+        if withheld is not None:
+            barred = sizes.filter(pl.col("item").is_in(withheld.implode())).join(
+                failing, on="item", how="anti"
+            )
+            failing = pl.concat([failing, barred.select("group", "item", reason=pl.lit(AUDIT))])
         if told is not None and only_told:
             failing = pl.concat([failing, _told_anew(sizes.join(failing, on="item", how="anti"), told)])
         merged = merge_small(entries, failing, thresholds.nodes, thresholds.min_merged, told)
