@@ -92,4 +92,9 @@ def honest(request: Request) -> str:
         names = block(prompt, "categories")
         best = max(sorted(names), key=lambda name: len(child & set(re.findall(r"\w{4,}", name.lower()))))
         return json.dumps({"parent": best})
-    return json.dumps({"justification": "General subjects.", "rating": 5})
+    return rated(5)
+
+
+def rated(value: object) -> str:
+    """An auditor's answer."""
+    return json.dumps({"justification": "General subjects.", "rating": value})

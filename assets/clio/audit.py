@@ -103,7 +103,7 @@ def audited(
         again = _rated(renamed, asker, secret, report)
         renamed = renamed.with_columns(passed=_passed(renamed, again))
         labels = labels.update(renamed, on="cluster_id", how="left")
-    return labels.select(LABELS)
+    return labels.select(LABELS.keys())
 
 
 def _rated(

@@ -24,7 +24,16 @@ def test_the_graph_is_the_one_that_is_drawn() -> None:
         key.path[-1]: {parent.path[-1] for parent in GRAPH.get(key).parent_keys}
         for key in GRAPH.get_all_asset_keys()
     }
-    clustering = {"current_conversations", "facets", "embeddings"}
+    clustering = {"current_conversations", "facets", "embeddings", "bursts"}
+    clustered = ("cluster_assignments", "cluster_centroids", "cluster_namings", "cluster_nodes")
+    audited = {
+        "current_conversations",
+        "redacted_conversations",
+        "facets",
+        "cluster_assignments",
+        "cluster_namings",
+        "cluster_nodes",
+    }
     release = {
         "current_conversations",
         "facets",
@@ -32,6 +41,7 @@ def test_the_graph_is_the_one_that_is_drawn() -> None:
         "embeddings",
         "cluster_assignments",
         "cluster_nodes",
+        "cluster_labels",
     }
     released = {"clusters", "cluster_cells", "language_contrasts", "privacy_report"}
     changes = {"cluster_assignments", "cluster_nodes"}
@@ -45,7 +55,15 @@ def test_the_graph_is_the_one_that_is_drawn() -> None:
         "comparison_report",
     }
     comparing = {"bursts", "counted_conversations", *released}
-    published = {*released, *compared, "cluster_lineage", "map_tiles", "map_clusters", "privacy_ledger"}
+    published = {
+        *released,
+        *compared,
+        "audit_report",
+        "cluster_lineage",
+        "map_tiles",
+        "map_clusters",
+        "privacy_ledger",
+    }
     assert edges == {
         "quarantine": set(),
         "conversations": set(),
@@ -54,7 +72,8 @@ def test_the_graph_is_the_one_that_is_drawn() -> None:
         "facets": {"conversations", "redacted_conversations"},
         "embeddings": {"facets"},
         "concerns": {"facets", "embeddings"},
-        **dict.fromkeys(("cluster_assignments", "cluster_centroids", "cluster_nodes"), clustering),
+        **dict.fromkeys(clustered, clustering),
+        **dict.fromkeys(("cluster_labels", "audit_report"), audited),
         "privacy_ledger": {"clusters"},
         **dict.fromkeys((*released, "counted_conversations"), release),
         "bursts": {"current_conversations", "facets"},
@@ -117,7 +136,7 @@ def test_packages_resolve_beside_the_code_location(package: str) -> None:
 
 def test_importing_the_graph_loads_nothing_heavy() -> None:
     heavy = ["torch", "sentence_transformers", "faiss", "presidio_analyzer", "great_expectations", "sklearn"]
-    heavy += ["umap", "numba", "cuml", "cudf_polars"]
+    heavy += ["umap", "numba", "cuml", "cudf_polars", "dagster_project.language_models"]
     code = f"import sys; import dagster_project.definitions; print([m for m in {heavy} if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
