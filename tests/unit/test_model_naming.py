@@ -229,6 +229,22 @@ def test_an_answer_of_a_wrong_form_is_asked_for_once_more_then_not_used(
     ClusterNode.validate(named.nodes)
 
 
+def test_a_request_is_not_repeated_word_for_word(tmp_path: Path) -> None:
+    """Every word may be shared and the sentence still be one person's; the leak scan would refuse the whole release."""
+    facets = conversations(600)
+    text = "bake sourdough bread in a cold kitchen with rye flour"
+    facets = facets.with_columns(
+        request=pl.when(pl.col("topic") == "bread").then(pl.lit(text)).otherwise("request")
+    )
+    said = json.dumps({"name": "Bake bread", "summary": f"People asked to {text}."})
+    named = Named(tmp_path, facets, changed(honest, name=lambda _: said))
+    asked = [request for request in named.asked("name") if "word for word" in request.messages[0].content]
+    assert asked
+    assert text not in " ".join(
+        named.nodes.filter(pl.col("cluster_id").is_in([one.id for one in asked]))["summary"]
+    )
+
+
 def test_two_clusters_get_no_name_twice(facets: pl.DataFrame, tmp_path: Path) -> None:
     named = Named(tmp_path, facets, changed(honest, name=lambda _: label(["things"])))
     base = named.nodes.filter(pl.col("level") == 0)

@@ -15,6 +15,8 @@ from schemas.published import NAME_LENGTH, SUMMARY_LENGTH
 
 MOST_WORDS = 10
 MOST_SENTENCES = 2
+# So many words in a row of one text are a quotation, far under what the leak scan stops a release for.
+QUOTED = 8
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
@@ -67,3 +69,14 @@ def complaint(label: Label) -> str | None:
     if speaks_to_a_model(label.name) or speaks_to_a_model(label.summary):
         return "It spoke to a reader instead of saying what people asked for."
     return None
+
+
+def quotes(label: Label, texts: list[str]) -> bool:
+    """Whether a label repeats `QUOTED` words in a row of a text."""
+    runs = _runs(label.name) | _runs(label.summary)
+    return bool(runs) and any(runs & _runs(text) for text in texts)
+
+
+def _runs(text: str) -> set[tuple[str, ...]]:
+    words = re.findall(r"\w+", text.casefold())
+    return {tuple(words[at : at + QUOTED]) for at in range(len(words) - QUOTED + 1)}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from assets.clio.model_naming.answers import SCHEMA, Label, complaint, read_label
+from assets.clio.model_naming.answers import SCHEMA, Label, complaint, quotes, read_label
 from assets.clio.model_naming.words import SharedWords
 from assets.clio.prompts import FOLDER
 from dagster_project.language_models import Message, Request, Sampling
@@ -68,7 +68,12 @@ class Naming:
             again = {}
             for node in (node for node in complaints if node in answers):
                 label = answers[node]
-                wrong = complaint(label) or _too_specific(specific[node]) or _doubled(label, taken)
+                wrong = (
+                    complaint(label)
+                    or _too_specific(specific[node])
+                    or _quoted(label, tasks[node].checked)
+                    or _doubled(label, taken)
+                )
                 if wrong is None:
                     accepted[node] = label
                     taken.add(label.name.casefold())
@@ -98,6 +103,10 @@ def _too_specific(words: list[str]) -> str | None:
     return (
         f"These words are too specific, do without them and without anything like them: {', '.join(words)}."
     )
+
+
+def _quoted(label: Label, texts: list[str]) -> str | None:
+    return "It repeated a request word for word." if quotes(label, texts) else None
 
 
 def _doubled(label: Label, taken: set[str]) -> str | None:
