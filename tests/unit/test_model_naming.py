@@ -136,6 +136,18 @@ def test_the_nearest_others_are_those_of_a_full_search() -> None:
     assert (few >= 0).sum(axis=1).tolist() == [int((labels[:5] != place).sum()) for place in wanted]
 
 
+def test_a_cluster_of_few_users_is_not_asked_about(facets: pl.DataFrame, tmp_path: Path) -> None:
+    few = facets.with_columns(
+        user_key=pl.when(pl.col("topic") == "guitar").then(pl.lit("one user")).otherwise("user_key")
+    )
+    named = Named(tmp_path, few)
+    assert not any(
+        "guitar chords" in "".join(block(one.messages[0].content, "group")) for one in named.asked("name")
+    )
+    assert 8 <= len(named.asked("name")) < 16
+    ClusterNode.validate(named.nodes)
+
+
 def test_bursts_are_not_shown_to_the_namer(facets: pl.DataFrame, tmp_path: Path) -> None:
     burst = facets.filter(pl.col("topic") == "guitar")["conversation_id"]
     named = Named(tmp_path, facets, bursts=burst)

@@ -94,10 +94,11 @@ class ModelNamer:
         sizes = np.bincount(fitted.labels, minlength=len(level.ids))
         counts = self.words.counts(ids.gather(fitted.labels))
         taken = self._keep(level, counts)
+        crowds = _crowds(shown, fitted.labels, self.min_users)
         wanted = [
             int(place)
             for place in np.lexsort((np.array(level.ids), -sizes))
-            if level.ids[place] not in self.labels
+            if level.ids[place] not in self.labels and int(place) in crowds
         ]
         samples = (
             draw_samples(shown, fitted.labels, vectors, fitted.centroids, wanted, self.secret)
@@ -244,6 +245,13 @@ class ModelNamer:
         for parent, child in pairs:
             texts[level.ids[parent]].append(self.labels[below.ids[child]].text)
         return texts
+
+
+def _crowds(shown: pl.DataFrame, labels: Labels, min_users: int) -> set[int]:
+    """Clusters of enough users to be published: no other is worth a question, nor could its words pass."""
+    placed = shown.with_columns(cluster=pl.Series(labels)).filter(pl.col("text") != "")
+    users = placed.group_by("cluster").agg(users=pl.col("user").n_unique())
+    return set(users.filter(pl.col("users") >= min_users)["cluster"].to_list())
 
 
 def _parent(children: list[str]) -> Task:
