@@ -16,7 +16,8 @@ from assets.clio.release.cells import cell_table, count_cells
 from assets.clio.release.contrasts import contrast_table
 from assets.clio.release.counting import clustered_rows
 from assets.clio.release.report import LeftOut, report_table
-from assets.clio.release.tree import cluster_table, grow_tree, published_places
+from assets.clio.release.shown import cluster_table, published_places
+from assets.clio.release.tree import grow_tree
 from dagster_project.privacy.thresholds import Thresholds, user_codes
 
 NOBODY_LEFT_OUT = LeftOut()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +18,7 @@ OTHER_NAME, OTHER_FALLBACK = "Other", "Other groups"
 OTHER_SUMMARY = "Groups that too few people share, or that would give such a group away, counted together."
 CLOSED = "closed"
 AUDIT = "audit"
-EXACT, NOISY = "exact", "dp"
+NOISY = "dp"
 SCHEMA = {
     "node": pl.UInt32,
     "parent": pl.UInt32,
@@ -280,29 +279,3 @@ def _nothing(nodes: pl.DataFrame) -> Tree:
     fates = nodes.select("cluster_id", "level", reason=pl.lit(CLOSED))
     members = pl.DataFrame(schema={"cluster_id": pl.String, "node": pl.UInt32})
     return Tree(pl.DataFrame(schema=SCHEMA), members, fates, _considered(nodes))
-
-
-def cluster_table(tree: Tree, makers: Mapping[str, str]) -> pl.DataFrame:
-    """The published `clusters`, largest level first. `makers`: reader, embedder, namer."""
-    total = 1 if tree.empty else tree.nodes["conversations"][0]
-    return (
-        tree.nodes.slice(1)
-        .select(
-            "cluster_id",
-            pl.col("level").cast(pl.UInt8),
-            "parent_id",
-            "name",
-            "summary",
-            pl.col("users", "conversations").cast(pl.UInt32),
-            share=pl.col("conversations") / total,
-            counts=pl.lit(EXACT),
-            **{name: pl.lit(value) for name, value in makers.items()},
-        )
-        .sort(["level", "conversations", "cluster_id"], descending=[True, True, False])
-    )
-
-
-def published_places(tree: Tree) -> pl.DataFrame:
-    """Base clusters with `clusters`: the published clusters that count their conversations."""
-    places = tree.members.join(tree.nodes.slice(1).select("node", place="cluster_id"), on="node", how="left")
-    return places.group_by("cluster_id").agg(clusters=pl.col("place").drop_nulls())
