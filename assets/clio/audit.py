@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from assets.clio.prompts import AUDITOR, FOLDER
-from assets.clio.wording import first_free
+from assets.clio.wording import SHARED_TERMS, first_free
 from dagster_project.language_models import Message, Request, Sampling
 from dagster_project.language_models.prompts import mark, render
 from dagster_project.privacy.instructions import speaks_to_a_model, strip_instructions
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from dagster_project.language_models import Asker
 
 PASSES = 3
-SHARED_TERMS = "shared-terms-2"
 RATING = Sampling(temperature=0.0, max_tokens=200)
 SCHEMA: dict[str, Any] = {
     "type": "object",

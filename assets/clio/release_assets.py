@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import polars as pl
 
-from assets.clio.audit import SHARED_TERMS
 from assets.clio.gates import RELEASE_GATES, previous_release, thresholds_of
 from assets.clio.release import Release
+from assets.clio.wording import SHARED_TERMS
 from dagster_project.device import choose_device, lazy_queries_on
 from dagster_project.erasure.record import read_record
 from dagster_project.errors import ObservatoryError
