@@ -13,6 +13,7 @@ silence_telemetry()
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 import assets.clio.assets  # noqa: E402 switches and filters come before any room is imported
+import assets.clio.audit_assets  # noqa: E402
 import assets.clio.comparison_assets  # noqa: E402
 import assets.clio.ledger_assets  # noqa: E402
 import assets.clio.lineage_assets  # noqa: E402
@@ -29,6 +30,7 @@ HOME = dg.EnvVar("OBSERVATORY_HOME")
 ROOMS = [
     assets.conversations.assets,
     assets.clio.assets,
+    assets.clio.audit_assets,
     assets.clio.release_assets,
     assets.clio.ledger_assets,
     assets.clio.comparison_assets,

@@ -122,6 +122,11 @@ class Settings(BaseModel):
     auditor: str | None = Field(
         None, description="Model that rates names and summaries for privacy; unset: no model does."
     )
+    audit_sample: int = Field(
+        500,
+        ge=1,
+        description="Conversations and clusters whose privacy the auditor rates for the audit report.",
+    )
     subject: str | None = Field(None, description="Model that evaluations are about.")
     judge: str | None = Field(None, description="Model that judges a subject's answers.")
     model_prices: dict[str, ModelPrice] = Field(

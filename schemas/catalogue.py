@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 from pandera.polars import DataFrameModel
 
+from schemas.audit import AuditReport
 from schemas.clio import (
     ClusterAssignment,
     ClusterCentroid,
+    ClusterLabel,
+    ClusterNaming,
     ClusterNode,
     Concern,
     CountedConversation,
@@ -65,6 +68,8 @@ CURRENT_CONVERSATIONS = Table("current_conversations", CurrentConversation)
 CLUSTER_ASSIGNMENTS = Table("cluster_assignments", ClusterAssignment)
 CLUSTER_CENTROIDS = Table("cluster_centroids", ClusterCentroid)
 CLUSTER_NODES = Table("cluster_nodes", ClusterNode)
+CLUSTER_NAMINGS = Table("cluster_namings", ClusterNaming)
+CLUSTER_LABELS = Table("cluster_labels", ClusterLabel)
 CLUSTER_CHANGES = Table("cluster_changes", ClusterChange)
 CLUSTER_MEMBERS = Table("cluster_members", ClusterMember)
 PROJECTIONS = Table("projections", Projection)
@@ -76,6 +81,7 @@ MAP_TILES = Table("map_tiles", MapTile, zone="published")
 MAP_CLUSTERS = Table("map_clusters", MapCluster, zone="published")
 PRIVACY_REPORT = Table("privacy_report", PrivacyReport, zone="published")
 CLUSTER_LINEAGE = Table("cluster_lineage", ClusterLineage, zone="published")
+AUDIT_REPORT = Table("audit_report", AuditReport, zone="published")
 BURSTS = Table("bursts", Burst)
 CLUSTER_WEEKS = Table("cluster_weeks", ClusterWeek, zone="published")
 CLUSTER_TRENDS = Table("cluster_trends", ClusterTrend, zone="published")
@@ -94,6 +100,7 @@ PUBLISHED = (
     MAP_CLUSTERS,
     CLUSTER_LINEAGE,
     PRIVACY_REPORT,
+    AUDIT_REPORT,
     CLUSTER_WEEKS,
     CLUSTER_TRENDS,
     FACET_CONTRASTS,

@@ -13,6 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from schemas import comparison_rules
+from schemas.audit import LAYERS
 from schemas.lineage import BANDS, EVENTS, GONE
 from schemas.published import DIMENSIONS, NAME_LENGTH, SUMMARY_LENGTH
 from schemas.rules import (
@@ -207,6 +208,20 @@ def _log_rules(_: Mapping[str, float]) -> Rules:
     ]
 
 
+def _audit_rules(_: Mapping[str, float]) -> Rules:
+    shares = ("share_private", "ci_low", "ci_high")
+    return [
+        ("one row per layer", UNIQUE, {"column": "layer"}),
+        ("layer is known", ONE_OF, {"column": "layer", "value_set": list(LAYERS)}),
+        *(
+            (f"{name} is a share", BETWEEN, {"column": name, "min_value": 0, "max_value": 1})
+            for name in shares
+        ),
+        ("the interval is one", PAIR, at_least("ci_high", "ci_low")),
+        *strings("auditor", NAME_LENGTH),
+    ]
+
+
 def _ledger_rules(_: Mapping[str, float]) -> Rules:
     return [
         ("one row per release and mechanism", TOGETHER_UNIQUE, {"column_list": ["release", "mechanism"]}),
@@ -229,6 +244,7 @@ SUITES = {
     "facet_contrasts": comparison_rules.facet_rules,
     "concern_quadrants": comparison_rules.quadrant_rules,
     "comparison_report": _report_rules,
+    "audit_report": _audit_rules,
     "privacy_ledger": _ledger_rules,
     "run_log": _log_rules,
 }

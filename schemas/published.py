@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandera.polars as pa
 import polars as pl
 
+from schemas.audit import AuditReport
 from schemas.comparisons import ClusterTrend, ClusterWeek, ComparisonReport, ConcernQuadrant, FacetContrast
 from schemas.identifiers import ANY_IDENTIFIER, HIDDEN
 from schemas.ledger import PrivacyLedger
@@ -249,6 +250,7 @@ MODELS: dict[str, type[pa.DataFrameModel]] = {
     "map_tiles": MapTile,
     "map_clusters": MapCluster,
     "privacy_report": PrivacyReport,
+    "audit_report": AuditReport,
     "cluster_weeks": ClusterWeek,
     "cluster_trends": ClusterTrend,
     "facet_contrasts": FacetContrast,

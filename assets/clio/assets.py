@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import polars as pl
 
+from assets.clio.prompts import FOLDER, NAMER
 from assets.clio.reading_steps import (
     ALL_READ,
     facets_by_model,
@@ -15,10 +17,13 @@ from assets.clio.reading_steps import (
 )
 from dagster_project.device import choose_device
 from dagster_project.privacy.identity import load_or_create_secret
+from dagster_project.settings import Settings
 from dagster_project.steps import Result, Step, table_step
 from schemas.catalogue import (
+    BURSTS,
     CLUSTER_ASSIGNMENTS,
     CLUSTER_CENTROIDS,
+    CLUSTER_NAMINGS,
     CLUSTER_NODES,
     CONCERNS,
     CONVERSATIONS,
@@ -29,6 +34,9 @@ from schemas.catalogue import (
     READING_FAULTS,
     REDACTED_CONVERSATIONS,
 )
+
+if TYPE_CHECKING:
+    from assets.clio.model_naming import ModelNamer
 
 FACET_SLICE = 10_000
 EMBED_SLICE = 20_000
@@ -100,12 +108,20 @@ def concerns(step: Step, facets: pl.LazyFrame, embeddings: pl.LazyFrame) -> Resu
     return Result({CONCERNS.name: frames}, rows_in=total)
 
 
+def namer_prompts(settings: Settings) -> dict[str, str]:
+    """What makes names stale besides their settings, where a model writes them."""
+    from dagster_project.language_models.prompts import digest
+
+    return {} if settings.namer is None else {"namer_prompts": digest(FOLDER, NAMER)}
+
+
 @table_step(
-    outputs=[CLUSTER_ASSIGNMENTS, CLUSTER_CENTROIDS, CLUSTER_NODES],
-    inputs=[CURRENT_CONVERSATIONS, READING_FAULTS, FACETS, EMBEDDINGS],
+    outputs=[CLUSTER_ASSIGNMENTS, CLUSTER_CENTROIDS, CLUSTER_NAMINGS, CLUSTER_NODES],
+    inputs=[CURRENT_CONVERSATIONS, READING_FAULTS, FACETS, EMBEDDINGS, BURSTS],
     version="4",
     group="clio",
-    settings=("clusters", "top_clusters", "min_users", "seed"),
+    settings=("clusters", "top_clusters", "min_users", "seed", "namer"),
+    besides=namer_prompts,
     kinds=("faiss", "polars", "parquet"),
 )
 def clustering(
@@ -114,13 +130,16 @@ def clustering(
     reading_faults: pl.LazyFrame,
     facets: pl.LazyFrame,
     embeddings: pl.LazyFrame,
+    bursts: pl.LazyFrame,
 ) -> Result:
-    """Groups conversations, names the groups by terms that enough users share, and builds the tree above them."""
+    """Groups conversations, names the groups by shared terms or a model, and builds the tree above them."""
     from assets.clio.clusters import cluster_conversations
+    from assets.clio.model_naming import NAMINGS
     from assets.clio.vectors import gathered_vectors, without_unread
 
     current = without_unread(current_conversations, reading_faults)
     read = facets.join(current.lazy(), on=["conversation_id", "batch"], how="semi").collect()
+    namer = _namer(step, bursts)
     with gathered_vectors(embeddings, current, step.home.scratch) as (ids, vectors):
         assignments, centroids, nodes = cluster_conversations(
             ids,
@@ -133,14 +152,37 @@ def clustering(
             secret=load_or_create_secret(step.home.secret),
             device=choose_device(step.settings.device).kind,
             previous=_previous_clustering(step),
+            namer=namer,
         )
     frames = {
         CLUSTER_ASSIGNMENTS.name: assignments,
         CLUSTER_CENTROIDS.name: centroids,
+        CLUSTER_NAMINGS.name: pl.DataFrame(schema=NAMINGS) if namer is None else namer.namings(),
         CLUSTER_NODES.name: nodes,
     }
     levels = nodes.group_by("level").len().sort("level")
     return Result(frames, rows_in=current.height, metadata={"clusters_by_level": levels})
+
+
+def _namer(step: Step, bursts: pl.LazyFrame) -> ModelNamer | None:
+    """The model that names and builds the tree, where the settings give one."""
+    from assets.clio.model_naming import ModelNamer
+    from dagster_project.embedding import default_embedder
+    from dagster_project.language_models.prompts import digest
+
+    if step.settings.namer is None or (asker := step.asker("namer")) is None:
+        return None
+    return ModelNamer(
+        asker,
+        lambda texts: default_embedder().encode(texts),
+        secret=load_or_create_secret(step.home.secret),
+        seed=step.settings.seed,
+        min_users=step.settings.min_users,
+        in_bursts=bursts.select("conversation_id").collect()["conversation_id"],
+        maker=f"{asker.model.identity} {digest(FOLDER, NAMER)}",
+        before=step.lake.last(CLUSTER_NAMINGS.zone, CLUSTER_NAMINGS.name),
+        report=step.report,
+    )
 
 
 def _previous_clustering(step: Step) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame] | None:

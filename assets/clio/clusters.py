@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from assets.clio.changes import compared_levels
+from assets.clio.model_naming import Label, Level, ModelNamer, SharedNames
 from assets.clio.naming import name_nodes
 from dagster_project.clustering import (
     Centroids,
@@ -66,7 +67,7 @@ class Before:
         )
         vectors = centroids["centroid"].to_numpy().astype(np.float32)
         sizes = centroids["size"].to_numpy().astype(np.int64)
-        names = nodes.select("cluster_id", "name")
+        names = nodes.select("cluster_id", "name", "summary")
         return cls(ids, above, _positions(members["cluster_id"], ids[0]), vectors, sizes, names)
 
     def labels(self, level: int) -> Labels:
@@ -91,12 +92,14 @@ def cluster_conversations(
     secret: bytes,
     device: str = "cpu",
     previous: Frames | None = None,
+    namer: ModelNamer | None = None,
 ) -> Frames:
     """Cluster conversations, build the tree above the clusters, and name every node.
 
     In: ids [N] and vectors [N, D] (array or memory map) in one order; facets with conversation_id, user_key,
     started_at, language, request, task in any order; `secret` the home's, under which ids are made; `previous` the frames of an earlier call as cluster_centroids,
-    cluster_nodes, cluster_assignments. Out: frames of cluster_assignments, cluster_centroids, cluster_nodes.
+    cluster_nodes, cluster_assignments; `namer` names and builds the tree by a model. Out: frames of cluster_assignments,
+    cluster_centroids, cluster_nodes.
     Raises ObservatoryError where ids, vectors and facets do not belong together.
     """
     before = Before.of(previous, ids) if previous is not None and previous[0].height else None
@@ -106,30 +109,48 @@ def cluster_conversations(
     sizes = np.bincount(fitted.labels, minlength=len(fitted.centroids))
     at_base = None if before is None else 0
     names = [_identities(0, at_base, fitted.labels, fitted.centroids, ids, secret, before)]
-    hierarchy = _hierarchy(names[0], fitted, before, top, seed)
+    base_ids = pl.Series(names[0], dtype=pl.String)
+    assignments = pl.DataFrame({"conversation_id": ids, "cluster_id": base_ids.gather(fitted.labels)})
+    placed = members.with_columns(assignments["cluster_id"])
+    if namer is not None:
+        still = {} if before is None else _labels_to_keep(before, [fitted.labels], names, [(0, 0)])
+        base = Level(names[0], np.arange(len(sizes), dtype=np.int32), fitted.centroids, still)
+        namer.name_base(base, placed, vectors, fitted, _by_shared_terms(placed, min_users))
+    hierarchy = _hierarchy(names[0], fitted, before, top, seed, namer)
     above = hierarchy.of_base() or [np.arange(len(sizes), dtype=np.int32)]
     compared = compared_levels(len(above) - 1, None if before is None else len(before.ids) - 1)
-    base_ids = pl.Series(names[0], dtype=pl.String)
+    centroids = [fitted.centroids]
     for level, nodes in enumerate(above[1:], start=1):
-        centroids = _centroids_above(fitted.centroids, sizes, nodes)
+        centroids.append(_centroids_above(fitted.centroids, sizes, nodes))
         below = compared[level][1]
         names.append(
-            _identities(level, below, nodes[fitted.labels], centroids, base_ids, secret, before, nodes)
+            _identities(level, below, nodes[fitted.labels], centroids[-1], base_ids, secret, before, nodes)
         )
     tree = _tree(hierarchy, names)
-    assignments = pl.DataFrame({"conversation_id": ids, "cluster_id": base_ids.gather(fitted.labels)})
     labels = [nodes[fitted.labels] for nodes in above]
     kept = None if before is None else _names_to_keep(before, labels, names, compared)
-    named = name_nodes(members.with_columns(assignments["cluster_id"]), tree, min_users=min_users, kept=kept)
+    if namer is None:
+        named = name_nodes(placed, tree, min_users=min_users, kept=kept)
+    else:
+        still = {} if before is None else _labels_to_keep(before, labels, names, compared)
+        levels = [Level(*level, still) for level in zip(names[1:], above[1:], centroids[1:], strict=True)]
+        named = namer.name_tree(tree, levels, _by_shared_terms(placed, min_users))
     return assignments, _centroid_frame(fitted, names[0], sizes), named
+
+
+def _by_shared_terms(members: pl.DataFrame, min_users: int) -> SharedNames:
+    """Names without a model, from texts in the place of the members' requests."""
+    return lambda nodes, texts: name_nodes(
+        members.with_columns(request=texts, task=pl.lit("")), nodes, min_users=min_users
+    )
 
 
 def _members(ids: pl.Series, vectors: Vectors, facets: pl.DataFrame) -> pl.DataFrame:
     """The facets in the order of `ids`."""
-    columns = ("user_key", "language", "request", "task", "day")
+    columns = ("conversation_id", "user_key", "language", "request", "task", "day")
     dated = facets.with_columns(day=pl.col("started_at").dt.date())
     members = pl.DataFrame({"conversation_id": ids}).join(
-        dated.select("conversation_id", *columns, found=True),
+        dated.select(*columns, found=True),
         on="conversation_id",
         how="left",
         maintain_order="left",
@@ -145,15 +166,25 @@ def _positions(nodes: Iterable[str | None], order: list[str]) -> Labels:
     return np.array([places.get(node, -1) for node in nodes], dtype=np.int32)  # type: ignore[arg-type]
 
 
-def _hierarchy(ids: list[str], fitted: Clustering, before: Before | None, top: int, seed: int) -> Hierarchy:
-    """The tree above the base clusters: the previous one with new clusters hung in while it still fits."""
-    if before is not None:
+def _hierarchy(
+    ids: list[str], fitted: Clustering, before: Before | None, top: int, seed: int, namer: ModelNamer | None
+) -> Hierarchy:
+    """The tree above the base clusters: the previous one with new clusters hung in while it still fits.
+
+    Otherwise one of the namer's making, or, without a namer and where it fails, one from the centroids.
+    """
+    if before is not None and (
+        namer is None or namer.keeps_tree([node for level in before.ids[1:] for node in level])
+    ):
         old = _positions(ids, before.ids[0])
         known = [np.where(old >= 0, level[old], -1).astype(np.int32) for level in before.above[1:]]
-        extended = extend_hierarchy(known, fitted.centroids, top)
+        extended = extend_hierarchy(known, fitted.centroids, top, exact=namer is None)
         if extended is not None:
+            if namer is not None:
+                namer.extended = True
             return extended
-    return build_hierarchy(fitted.centroids, top=top, seed=seed)
+    built = None if namer is None else namer.build(top)
+    return built or build_hierarchy(fitted.centroids, top=top, seed=seed)
 
 
 def _centroids_above(centroids: Vectors, sizes: NDArray[np.int64], nodes: Labels) -> Vectors:
@@ -225,10 +256,18 @@ def _centroid_frame(fitted: Clustering, ids: list[str], sizes: NDArray[np.int64]
     )
 
 
+def _labels_to_keep(
+    before: Before, labels: list[Labels], names: list[list[str]], compared: list[tuple[int, int | None]]
+) -> dict[str, Label]:
+    """Earlier labels of the nodes that `_names_to_keep` tells of."""
+    rows = _names_to_keep(before, labels, names, compared).iter_rows()
+    return {node: Label(name, summary) for node, name, summary in rows}
+
+
 def _names_to_keep(
     before: Before, labels: list[Labels], names: list[list[str]], compared: list[tuple[int, int | None]]
 ) -> pl.DataFrame:
-    """cluster_id, name of the nodes that are still themselves: few members have left and few came from other nodes.
+    """cluster_id, name, summary of the nodes that are still themselves: few members have left and few came from other nodes.
 
     Conversations that are new do not count here: whether what they bring still fits the name is for the naming to say.
     """

@@ -9,6 +9,7 @@ import polars as pl
 
 from assets.clio.gates import RELEASE_GATES, previous_release, thresholds_of
 from assets.clio.release import Release
+from assets.clio.wording import SHARED_TERMS
 from dagster_project.device import choose_device, lazy_queries_on
 from dagster_project.erasure.record import read_record
 from dagster_project.errors import ObservatoryError
@@ -19,6 +20,7 @@ from dagster_project.steps import Result, Step, table_step
 from schemas.catalogue import (
     CLUSTER_ASSIGNMENTS,
     CLUSTER_CELLS,
+    CLUSTER_LABELS,
     CLUSTER_NODES,
     CLUSTERS,
     CONCERNS,
@@ -36,7 +38,15 @@ DETAILS = ("turns", "flagged")
 
 @table_step(
     outputs=[CLUSTERS, CLUSTER_CELLS, LANGUAGE_CONTRASTS, PRIVACY_REPORT, COUNTED_CONVERSATIONS],
-    inputs=[CURRENT_CONVERSATIONS, FACETS, CONCERNS, CLUSTER_ASSIGNMENTS, CLUSTER_NODES, EMBEDDINGS],
+    inputs=[
+        CURRENT_CONVERSATIONS,
+        FACETS,
+        CONCERNS,
+        CLUSTER_ASSIGNMENTS,
+        CLUSTER_NODES,
+        CLUSTER_LABELS,
+        EMBEDDINGS,
+    ],
     version="4",
     group="release",
     settings=(
@@ -53,6 +63,7 @@ DETAILS = ("turns", "flagged")
         "dp_budget_delta",
         "dp_terms_per_user",
         "naming",
+        "auditor",
     ),
     gates=RELEASE_GATES,
 )
@@ -63,6 +74,7 @@ def release(
     concerns: pl.LazyFrame,
     cluster_assignments: pl.LazyFrame,
     cluster_nodes: pl.LazyFrame,
+    cluster_labels: pl.LazyFrame,
     embeddings: pl.LazyFrame,
 ) -> Result:
     """Publishes clusters and cells that enough distinct users share; merges or withholds the rest, and says how much."""
@@ -70,17 +82,26 @@ def release(
     from assets.clio.release.counting import as_counted, clustered_rows, count_rows, with_pool
     from assets.clio.release.holding import choose
 
-    settings, nodes = step.settings, cluster_nodes.collect()
+    settings, labels = step.settings, cluster_labels.collect()
+    nodes = labelled(cluster_nodes.collect(), labels)
+    withheld = (
+        None if settings.auditor is None else labels.filter(~pl.col("passed").fill_null(False))["cluster_id"]
+    )
     by_terms = settings.naming == "dp_keywords"
+    if by_terms and (settings.namer is not None or settings.auditor is not None):
+        raise ObservatoryError(
+            "naming=dp_keywords names by noisy terms alone: unset namer and auditor, or leave naming at shared_terms"
+        )
     read, concern = _current(current_conversations, facets, concerns, WORDS if by_terms else ())
     rows = clustered_rows(cluster_assignments.collect(), read, concern)
     limits, before = thresholds_of(settings), previous_release(step)
     embedder = embeddings.select("embedder").head(1).collect().item()
-    makers = {"reader": read["reader"][0], "embedder": embedder, "namer": "shared-terms-2"}
+    makers = {"reader": read["reader"][0], "embedder": embedder, "namer": SHARED_TERMS}
     if settings.dp_epsilon is not None:
         words = read.select("conversation_id", *WORDS) if by_terms else None
-        noisy = _noisy(step, rows, nodes, makers, words)
-        return _result(replace(noisy, counted=as_counted(noisy.counted, read)), read.height, kept=False)
+        noisy = _noisy(step, rows, nodes, makers, words, withheld)
+        noisy = replace(noisy, counted=as_counted(noisy.counted, read))
+        return _result(noisy if by_terms else with_namers(noisy, labels), read.height, kept=False)
     if by_terms:
         raise ObservatoryError("naming=dp_keywords names by noisy terms: set dp_epsilon too")
     counted = count_rows(
@@ -93,15 +114,19 @@ def release(
     )
     with lazy_queries_on(choose_device(settings.device)):
         candidates = (
-            count_release(
-                as_counted(counted.rows, read, None if before is None else before.counted),
-                with_pool(nodes, counted.rows),
-                unclustered=read.height - rows.height,
-                thresholds=limits,
-                makers=makers,
-                left_out=counted.left_out,
-                before=None if before is None else before.tables,
-                only_told=only_told,
+            with_namers(
+                count_release(
+                    as_counted(counted.rows, read, None if before is None else before.counted),
+                    with_pool(nodes, counted.rows),
+                    unclustered=read.height - rows.height,
+                    thresholds=limits,
+                    makers=makers,
+                    left_out=counted.left_out,
+                    before=None if before is None else before.tables,
+                    only_told=only_told,
+                    withheld=withheld,
+                ),
+                labels,
             )
             for only_told in (False, True)
         )
@@ -109,8 +134,27 @@ def release(
     return _result(choice.release, rows_in=read.height, kept=choice.kept)
 
 
+def labelled(nodes: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
+    """The tree under the names that it may be published with, in its order."""
+    names = labels.select("cluster_id", "name", "summary")
+    return nodes.drop("name", "summary").join(names, on="cluster_id", how="left", maintain_order="left")
+
+
+def with_namers(release: Release, labels: pl.DataFrame) -> Release:
+    """The release, its clusters saying what wrote their names; merged ones keep what the others have."""
+    namers = dict(labels.select("cluster_id", "namer").iter_rows())
+    written = pl.col("cluster_id").replace_strict(namers, default=None, return_dtype=pl.String)
+    clusters = release.tables.clusters.with_columns(namer=pl.coalesce(written, "namer"))
+    return replace(release, tables=replace(release.tables, clusters=clusters))
+
+
 def _noisy(
-    step: Step, rows: pl.DataFrame, nodes: pl.DataFrame, makers: dict[str, str], words: pl.DataFrame | None
+    step: Step,
+    rows: pl.DataFrame,
+    nodes: pl.DataFrame,
+    makers: dict[str, str],
+    words: pl.DataFrame | None,
+    withheld: pl.Series | None,
 ) -> Release:
     """A release with noisy counts, paid for from the home's budget.
 
@@ -140,6 +184,7 @@ def _noisy(
         thresholds=thresholds_of(settings),
         makers={**makers, "namer": "dp-keywords-2"} if words is not None else makers,
         words=words,
+        withheld=withheld,
         or_empty=read_record(step.home).pending is not None,
     )
 

@@ -11,6 +11,8 @@ SUMMARY_TERMS = 6
 LONGEST_NAME = 80
 MOST_WORDS = 10
 UNNAMED = "Mixed requests"
+# What is published as the namer of names made of shared terms.
+SHARED_TERMS = "shared-terms-2"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from dagster_project.lake import StagedTable
 from dagster_project.leak_gate import event_logs, find_leaks, lone_table_gates
 from dagster_project.steps import Result, Step, table_step
 from schemas.catalogue import (
+    AUDIT_REPORT,
     CLUSTER_CELLS,
     CLUSTER_LINEAGE,
     CLUSTER_TRENDS,
@@ -60,6 +61,7 @@ RELEASED = [
     MAP_CLUSTERS,
     CLUSTER_LINEAGE,
     PRIVACY_REPORT,
+    AUDIT_REPORT,
     PRIVACY_LEDGER,
     CLUSTER_WEEKS,
     CLUSTER_TRENDS,

@@ -28,6 +28,8 @@ LARGEST_CONSENSUS = 1_500
 # A previous tree is kept until this share of its clusters is new, or a level between is this far from its size.
 MOST_NEW = 0.1
 DRIFT = 0.25
+# The levels of a tree that a model builds may be this far from theirs.
+LOOSE = 0.6
 
 
 @dataclass(frozen=True)
@@ -76,19 +78,23 @@ def build_hierarchy(centroids: Matrix, *, top: int = 10, seed: int = 0) -> Hiera
     return Hierarchy(tuple(_parents(below, above) for below, above in pairwise(levels)))
 
 
-def extend_hierarchy(known: Sequence[Labels], centroids: Matrix, top: int) -> Hierarchy | None:
+def extend_hierarchy(
+    known: Sequence[Labels], centroids: Matrix, top: int, *, exact: bool = True
+) -> Hierarchy | None:
     """The previous tree with the new base clusters hung in, or None where so much is new that it must be built anew.
 
     `known`: for each level above the base, the node of each base cluster in the previous tree (-1: a new cluster).
     A new cluster joins the node of the first level whose clusters lie nearest in the mean; nodes without clusters go.
+    With `exact` the top has to have the size that is wanted; without, every level may be `LOOSE` away from it.
     """
     sizes = level_sizes(len(centroids), top)
     if len(sizes) != len(known) + 1 or not len(known):
         return None
     new = known[0] < 0
     counts = [len(np.unique(level[level >= 0])) for level in known]
-    drifted = [abs(count - size) > DRIFT * size for count, size in zip(counts, sizes[1:], strict=True)]
-    if new.mean() > MOST_NEW or any(drifted) or counts[-1] != sizes[-1]:
+    allowed = DRIFT if exact else LOOSE
+    drifted = [abs(count - size) > allowed * size for count, size in zip(counts, sizes[1:], strict=True)]
+    if new.mean() > MOST_NEW or any(drifted) or (exact and counts[-1] != sizes[-1]):
         return None
     nodes, first = np.unique(known[0][~new], return_index=True)
     means = unit(np.stack([centroids[known[0] == node].sum(axis=0) for node in nodes]))

@@ -17,6 +17,8 @@ PERSONAL = frozenset({"conversation_id", "user_key"})
 HOLDS_NOBODY = {
     "quarantine": "places of unreadable rows and reasons, never what they hold",
     "cluster_centroids": "means of many; fitted again from who is left, and dropped where nobody is",
+    "cluster_labels": "names as in cluster_nodes; rated again where they change",
+    "cluster_namings": "means of many when a name was given, and what gave it",
     "cluster_changes": "counts of what clusters share; the members they were told from are rewritten",
     "cluster_nodes": "names of terms that enough users share; chosen again from who is left",
 }

@@ -73,6 +73,14 @@ COMMENT ON COLUMN privacy_report."measure" IS 'Name of the figure.';
 COMMENT ON COLUMN privacy_report."value" IS 'The figure; null where it is itself too small to be told.';
 COMMENT ON COLUMN privacy_report."explanation" IS 'What the figure means, in words.';
 
+COMMENT ON TABLE audit_report IS 'How much an auditor by a model found to be private at each layer, in a sample; empty without such an auditor.';
+COMMENT ON COLUMN audit_report."layer" IS 'conversations (redacted), requests (facets of the same conversations) or cluster_names (as first written).';
+COMMENT ON COLUMN audit_report."rated" IS 'Conversations or clusters in the sample.';
+COMMENT ON COLUMN audit_report."share_private" IS 'Share found private, two decimals; null where too few people are on either side to tell.';
+COMMENT ON COLUMN audit_report."ci_low" IS 'Lower end of the 95 % interval, two decimals.';
+COMMENT ON COLUMN audit_report."ci_high" IS 'Upper end, two decimals; where the share is null, of what may just not be told.';
+COMMENT ON COLUMN audit_report."auditor" IS 'Model that rated.';
+
 COMMENT ON TABLE cluster_weeks IS 'Share of each week''s conversations that a cluster has, with a 95 % interval; published cells only.';
 COMMENT ON COLUMN cluster_weeks."cluster_id" IS 'Cluster, as in `clusters`.';
 COMMENT ON COLUMN cluster_weeks."level" IS 'Height of the cluster in the tree: 0 is the finest level.';

@@ -40,6 +40,7 @@ def test_nothing_of_the_user_is_left_and_everything_of_the_others_is(marked: Hom
     log = journal(marked)
     whole = log.filter(pl.col("batch").is_null())["stage"].to_list()
     assert sorted(whole) == [
+        "audit",
         "bursts",
         "cluster_changes",
         "cluster_lineage",

@@ -25,7 +25,16 @@ def test_the_graph_is_the_one_that_is_drawn() -> None:
         for key in GRAPH.get_all_asset_keys()
     }
     reading = {"conversations", "redacted_conversations"}
-    clustering = {"current_conversations", "reading_faults", "facets", "embeddings"}
+    clustering = {"current_conversations", "reading_faults", "facets", "embeddings", "bursts"}
+    clustered = ("cluster_assignments", "cluster_centroids", "cluster_namings", "cluster_nodes")
+    audited = {
+        "current_conversations",
+        "redacted_conversations",
+        "facets",
+        "cluster_assignments",
+        "cluster_namings",
+        "cluster_nodes",
+    }
     release = {
         "current_conversations",
         "facets",
@@ -33,6 +42,7 @@ def test_the_graph_is_the_one_that_is_drawn() -> None:
         "embeddings",
         "cluster_assignments",
         "cluster_nodes",
+        "cluster_labels",
     }
     released = {"clusters", "cluster_cells", "language_contrasts", "privacy_report"}
     changes = {"cluster_assignments", "cluster_nodes"}
@@ -46,7 +56,15 @@ def test_the_graph_is_the_one_that_is_drawn() -> None:
         "comparison_report",
     }
     comparing = {"bursts", "counted_conversations", *released}
-    published = {*released, *compared, "cluster_lineage", "map_tiles", "map_clusters", "privacy_ledger"}
+    published = {
+        *released,
+        *compared,
+        "audit_report",
+        "cluster_lineage",
+        "map_tiles",
+        "map_clusters",
+        "privacy_ledger",
+    }
     assert edges == {
         "quarantine": set(),
         "conversations": set(),
@@ -55,7 +73,8 @@ def test_the_graph_is_the_one_that_is_drawn() -> None:
         **dict.fromkeys(("facets", "reading_faults", "custom_facets"), reading),
         "embeddings": {"facets"},
         "concerns": {"facets", "embeddings"},
-        **dict.fromkeys(("cluster_assignments", "cluster_centroids", "cluster_nodes"), clustering),
+        **dict.fromkeys(clustered, clustering),
+        **dict.fromkeys(("cluster_labels", "audit_report"), audited),
         "privacy_ledger": {"clusters"},
         **dict.fromkeys((*released, "counted_conversations"), release),
         "bursts": {"current_conversations", "facets"},

@@ -44,6 +44,7 @@ def test_one_more_file_is_the_only_one_read_and_embedded(add: Add) -> None:
         "current_conversations",
         "bursts",
         "clustering",
+        "audit",
         "projection",
         "cluster_changes",
         "release",
@@ -154,6 +155,7 @@ def test_a_changed_setting_recomputes_what_depends_on_it(add: Add, home: Path) -
     again = [
         "clustering",
         "cluster_changes",
+        "audit",
         "release",
         "comparisons",
         "cluster_lineage",

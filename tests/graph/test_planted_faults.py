@@ -109,6 +109,12 @@ def spent(**values: object) -> Change:
     return lambda frame: pl.DataFrame([row], schema=frame.schema)
 
 
+def audited(auditor: str) -> Change:
+    """An audit report of one layer."""
+    row = {"layer": "requests", "rated": 60, "share_private": None, "ci_low": 0.0, "ci_high": 0.4}
+    return lambda frame: pl.DataFrame([{**row, "auditor": auditor}], schema=frame.schema)
+
+
 ONE = pl.lit(1)
 WORDS = pl.lit(COPIED)
 NO_LIMITS: Change = lambda frame: frame.filter(pl.col("scope") != "thresholds")  # noqa: E731
@@ -126,6 +132,8 @@ FAULTS: dict[str, tuple[str, str, Plant]] = {
     "a copied id": ("usage_map", "map_tiles/no_leaks", staged("map_clusters", first(cluster_id=WORDS))),
     "a step of endless name": ("run_log", "run_log/expectations", staged("run_log", first(stage=pl.lit("x" * 999)))),
     "a copied step": ("run_log", "run_log/no_leaks", staged("run_log", first(stage=WORDS))),
+    "an auditor of endless name": ("audit", "audit_report/expectations", staged("audit_report", audited("x" * 999))),
+    "a copied auditor": ("audit", "audit_report/no_leaks", staged("audit_report", audited(COPIED))),
     "a charge that is not summed": ("privacy_ledger", "privacy_ledger/expectations", staged("privacy_ledger", spent(epsilon_spent=0.5))),
     "a copied mechanism": ("privacy_ledger", "privacy_ledger/no_leaks", staged("privacy_ledger", spent(mechanism=COPIED))),
     "a week that is no cell": ("warehouse", "published_tables/sql_checks", committed("cluster_weeks", first(users=pl.col("users") - 1))),

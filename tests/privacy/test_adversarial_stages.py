@@ -41,6 +41,7 @@ INSIDE = {
     "cluster_changes": "assets.clio.changes.next_release",
     "bursts": "assets.clio.bursts.find_bursts",
     "projection": "assets.clio.map.projections.project_conversations",
+    "audit": "assets.clio.audit.unaudited",
     "release": "assets.clio.release.count_release",
     "privacy_ledger": "dagster_project.privacy.ledger.Ledger.summary",
     "comparisons": "assets.clio.comparisons.compare",

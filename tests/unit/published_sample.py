@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import polars as pl
 
+from assets.clio.audit_report import names_row, people_row
 from assets.clio.bursts import BurstRules, find_bursts
 from assets.clio.comparisons import compare, read_picture
 from assets.clio.lineage import SCHEMA
@@ -102,7 +103,22 @@ def published(seed: int = 0, conversations: int = 3000) -> dict[str, pl.DataFram
         "cluster_lineage": cluster_lineage(released.clusters),
         "run_log": run_log(),
         "privacy_ledger": pl.DataFrame(schema=SUMMARY),
+        "audit_report": audit_report(),
     }
+
+
+def audit_report() -> pl.DataFrame:
+    """A report of three layers, the second with too few private to tell."""
+    ids = [str(number) for number in range(400)]
+    rated = {one: 1 if int(one) < 40 else 5 for one in ids}
+    clean = dict.fromkeys(ids, 5)
+    return pl.concat(
+        [
+            people_row("conversations", ids, rated, 15, "openai:test"),
+            people_row("requests", ids, clean, 15, "openai:test"),
+            names_row(ids[:30], clean, "openai:test"),
+        ]
+    )
 
 
 def _places(ids: list[str], leaf: np.ndarray, rng: np.random.Generator) -> pl.DataFrame:

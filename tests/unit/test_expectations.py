@@ -93,6 +93,9 @@ FAULTS: list[tuple[str, Change, str]] = [
     ("concern_quadrants", first(quadrant="fifth"), "quadrant is known"),
     ("comparison_report", first(explanation=f"about {SECRET}"), "explanation holds no identifier"),
     ("privacy_report", first(explanation=f"about {SECRET}"), "explanation holds no identifier"),
+    ("audit_report", first(layer="people"), "layer is known"),
+    ("audit_report", first(ci_high=0.01), "the interval is one"),
+    ("audit_report", first(auditor=SECRET), "auditor holds no identifier"),
     ("privacy_ledger", first(epsilon=0.0), "epsilon was spent"),
     ("privacy_ledger", first(epsilon_spent=0.25), "what was spent by then holds its epsilon"),
     ("privacy_ledger", first(mechanism=f"for {SECRET}"), "mechanism holds no identifier"),
@@ -188,7 +191,7 @@ def test_the_run_log_may_come_later_and_an_empty_release_passes(tmp_path: Path) 
 
 
 def test_a_table_that_leans_on_no_other_is_validated_alone(tmp_path: Path) -> None:
-    for name in ("privacy_ledger", "run_log"):
+    for name in ("audit_report", "privacy_ledger", "run_log"):
         assert validate_table(name, FRAMES[name], tmp_path / name).success
         assert validate_table(name, FRAMES[name].clear(), tmp_path / name).success
         assert (tmp_path / name / "index.html").exists()

@@ -16,7 +16,8 @@ from assets.clio.release.cells import cell_table, count_cells
 from assets.clio.release.contrasts import contrast_table
 from assets.clio.release.counting import clustered_rows
 from assets.clio.release.report import LeftOut, report_table
-from assets.clio.release.tree import cluster_table, grow_tree, published_places
+from assets.clio.release.shown import cluster_table, published_places
+from assets.clio.release.tree import grow_tree
 from dagster_project.privacy.thresholds import Thresholds, user_codes
 
 NOBODY_LEFT_OUT = LeftOut()
@@ -105,23 +106,28 @@ def count_release(
     left_out: LeftOut = NOBODY_LEFT_OUT,
     before: ReleaseTables | None = None,
     only_told: bool = False,
+    withheld: pl.Series | None = None,
 ) -> Release:
     """The published tables of the conversations that count, and where each of them counts.
 
     In: rows as `release.counting.clustered_rows` returns them; the tree, a pool included; how many current conversations have no
     cluster; who was left out of the rows before; the release `before`, whose figures stay told while they pass, so that
     no other group is told by subtracting them; with `only_told`, nothing is told apart of its clusters that it did not
-    tell apart. Raises as `release_tables` does.
+    tell apart; ids of clusters `withheld` because their names did not pass an audit. Raises as `release_tables` does.
     """
     conversations = rows.with_columns(user_codes()).drop("user_key", "conversation_id")
     told = (None, None) if before is None else (before.clusters, before.cluster_cells)
-    tree = grow_tree(conversations.select("cluster_id", "user"), nodes, thresholds, told[0], only_told)
+    tree = grow_tree(
+        conversations.select("cluster_id", "user"), nodes, thresholds, told[0], only_told, withheld
+    )
     cells = count_cells(conversations, tree, thresholds, harmless_concern, told[1], only_told)
     tables = ReleaseTables(
         clusters=cluster_table(tree, makers),
         cluster_cells=cell_table(tree, cells),
         language_contrasts=contrast_table(tree, cells),
-        privacy_report=report_table(conversations, unclustered, tree, cells, thresholds, left_out),
+        privacy_report=report_table(
+            conversations, unclustered, tree, cells, thresholds, left_out, audited=withheld is not None
+        ),
     )
     places = published_places(tree)
     counted = rows.join(places, on="cluster_id", how="left").with_columns(pl.col("clusters").fill_null([]))

@@ -77,18 +77,19 @@ def noisy_release(
     thresholds: Thresholds,
     makers: Mapping[str, str],
     words: pl.DataFrame | None = None,
+    withheld: pl.Series | None = None,
     or_empty: bool = False,
 ) -> Release:
     """Published tables with noisy counts; every table of exact counts is empty, and nobody is listed as counted.
 
     In: rows as `release.counting` bounds them, and the tree; `words` (conversation_id, request, task) where names are
-    paid for too. Raises ObservatoryError where the budget is spent, or delta too large for so many users; with
+    paid for too; ids of clusters `withheld` by an audit, which are left out with all below them. Raises ObservatoryError where the budget is spent, or delta too large for so many users; with
     `or_empty`, nothing is charged then and `clusters` is empty too.
     """
     spoken = rows if words is None else rows.join(words, on="conversation_id", how="left")
     answer = _answer(spoken, budget, ledger, secret, or_empty)
     empty = count_release(rows.clear(), nodes.clear(), unclustered=0, thresholds=thresholds, makers=makers)
-    noisy = pl.DataFrame(schema=ANSWER) if answer is None else answer
+    noisy = pl.DataFrame(schema=ANSWER) if answer is None else _allowed(answer, nodes, withheld)
     clusters = _tree_of(noisy, nodes, thresholds, makers, budget.terms is not None)
     tables = ReleaseTables(
         clusters.select(empty.tables.clusters.columns),
@@ -97,6 +98,15 @@ def noisy_release(
         noisy_report(clusters, thresholds, budget.bounds, _spent(budget, withheld=answer is None)),
     )
     return Release(tables, empty.counted)
+
+
+def _allowed(answer: pl.DataFrame, nodes: pl.DataFrame, withheld: pl.Series | None) -> pl.DataFrame:
+    """The noisy counts of leaves that lie under no withheld cluster: leaving noisy counts out costs nothing."""
+    if withheld is None or answer.is_empty():
+        return answer
+    paths = paths_to_top(answer.select("cluster_id").unique(), nodes)
+    barred = paths.filter(pl.col("cluster_id").is_in(withheld.implode())).select(cluster_id="base")
+    return answer.join(barred.unique(), on="cluster_id", how="anti")
 
 
 def _answer(

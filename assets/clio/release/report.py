@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from assets.clio.release.cells import Cells
-from assets.clio.release.tree import CLOSED, OTHER_SUMMARY, Tree
+from assets.clio.release.tree import AUDIT, CLOSED, OTHER_SUMMARY, Tree
 from dagster_project.privacy.contributions import Bounds
 from dagster_project.privacy.suppression import COMPLEMENT, OTHER
 from dagster_project.privacy.thresholds import UNKNOWN_USER, Thresholds, measure, user_codes
@@ -31,6 +31,7 @@ WHY = {
     CLOSED: "it lies under a cluster that is not shown or not divided",
 }
 KEPT, WITHHELD = "release_kept", "release_withheld"
+WHY_AUDITED = {**WHY, AUDIT: "its name did not pass the privacy auditor"}
 RELEASE = {
     "conversations": "Conversations in clusters; shares of clusters refer to them. Null: too few to publish.",
     "users": "Distinct users of these conversations, the privacy unit. All without a user id are one user.",
@@ -53,14 +54,23 @@ THRESHOLDS = {
     "min_users_outside_concern": "Users of a cluster outside each published band of concern at least.",
     "unsafe_below_floor": "1 where limits under the floor of 5 were allowed; for tests only.",
 }
-LEVEL = {
-    "clusters_considered": "Clusters found at this level (0 is the finest).",
-    "clusters_published": "Clusters published under their own name.",
-    "other_published": "Clusters named Other, each of two or more merged ones.",
-    **{f"clusters_withheld_{reason}": f"Merged or not shown because: {why}." for reason, why in WHY.items()},
-    "conversations_unnamed": "Conversations in no named cluster of this level.",
-    "users_unnamed": "Distinct users of these conversations.",
-}
+
+
+def level_measures(reasons: Mapping[str, str]) -> dict[str, str]:
+    """What is told of a level, and what it means."""
+    return {
+        "clusters_considered": "Clusters found at this level (0 is the finest).",
+        "clusters_published": "Clusters published under their own name.",
+        "other_published": "Clusters named Other, each of two or more merged ones.",
+        **{
+            f"clusters_withheld_{reason}": f"Merged or not shown because: {why}."
+            for reason, why in reasons.items()
+        },
+        "conversations_unnamed": "Conversations in no named cluster of this level.",
+        "users_unnamed": "Distinct users of these conversations.",
+    }
+
+
 DIMENSION = {
     "values": "Values common enough to be shown at all.",
     "cells_considered": "Published clusters times values common enough to be shown.",
@@ -88,13 +98,19 @@ def report_table(
     cells: Cells,
     thresholds: Thresholds,
     left_out: LeftOut,
+    audited: bool = False,
 ) -> pl.DataFrame:
-    """The published `privacy_report`. In: `user` of each conversation; how many have no cluster; who is left out."""
+    """The published `privacy_report`.
+
+    In: `user` of each conversation; how many have no cluster; who is left out; whether names were audited.
+    """
+    reasons = WHY_AUDITED if audited else WHY
+    texts = level_measures(reasons)
     levels = tree.considered["level"].sort(descending=True)
     parts = [
         _rows("release", RELEASE, _release(conversations, unclustered, tree, thresholds, left_out)),
         _rows("thresholds", THRESHOLDS, _limits(thresholds, left_out.bounds)),
-        *(_rows(f"level {level}", LEVEL, _level(conversations, tree, level)) for level in levels),
+        *(_rows(f"level {level}", texts, _level(conversations, tree, level, reasons)) for level in levels),
         *(_rows(f"dimension {name}", DIMENSION, _dimension(name, tree, cells)) for name in cells.outcomes),
     ]
     return pl.concat(parts)
@@ -196,7 +212,7 @@ def _number(value: int | None) -> float | None:
     return None if value is None else float(value)
 
 
-def _level(conversations: pl.DataFrame, tree: Tree, level: int) -> Figures:
+def _level(conversations: pl.DataFrame, tree: Tree, level: int, why: Mapping[str, str]) -> Figures:
     at_level = tree.nodes.slice(1).filter(pl.col("level") == level)
     merged = at_level.filter(pl.col("summary") == OTHER_SUMMARY).height
     reasons = tree.fates.filter(pl.col("level") == level)["reason"]
@@ -205,7 +221,7 @@ def _level(conversations: pl.DataFrame, tree: Tree, level: int) -> Figures:
         "clusters_considered": float(tree.considered.filter(pl.col("level") == level)["clusters"].sum()),
         "clusters_published": float(at_level.height - merged),
         "other_published": float(merged),
-        **{f"clusters_withheld_{why}": float((reasons == why).sum()) for why in WHY},
+        **{f"clusters_withheld_{reason}": float((reasons == reason).sum()) for reason in why},
         "conversations_unnamed": outside,
         "users_unnamed": users,
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +17,8 @@ MERGED_SMALL = "other-"
 OTHER_NAME, OTHER_FALLBACK = "Other", "Other groups"
 OTHER_SUMMARY = "Groups that too few people share, or that would give such a group away, counted together."
 CLOSED = "closed"
-EXACT, NOISY = "exact", "dp"
+AUDIT = "audit"
+NOISY = "dp"
 SCHEMA = {
     "node": pl.UInt32,
     "parent": pl.UInt32,
@@ -77,11 +77,13 @@ def grow_tree(
     thresholds: Thresholds,
     shown_before: pl.DataFrame | None = None,
     only_told: bool = False,
+    withheld: pl.Series | None = None,
 ) -> Tree:
     """Decide which clusters are shown.
 
     In: `cluster_id` (base), `user` of each conversation; the tree; `cluster_id` of those that the release before showed,
-    which are not merged to protect others while others will do; with `only_told` no others are shown beside them.
+    which are not merged to protect others while others will do; with `only_told` no others are shown beside them;
+    `withheld` ids of those that may not be shown under any name.
 
     Raises ObservatoryError where a cluster has no row in `nodes`, or parents do not lead to the top.
     """
@@ -95,7 +97,7 @@ def grow_tree(
     if _failing(measure(total, "cluster_id"), thresholds).height:
         return _nothing(nodes)
     told = None if shown_before is None else shown_before.select("parent_id", item="cluster_id")
-    shown, others, fates = _descend(counted, nodes, thresholds, told, only_told)
+    shown, others, fates = _descend(counted, nodes, thresholds, told, only_told, withheld)
     return _assemble(shown, others, fates, nodes, paths, pl.concat([counted, total.select(counted.columns)]))
 
 
@@ -131,6 +133,7 @@ def _descend(
     thresholds: Thresholds,
     told: pl.DataFrame | None,
     only_told: bool,
+    withheld: pl.Series | None,
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Walk from the top; children are looked at where their parent is shown.
 
@@ -147,6 +150,11 @@ def _descend(
         entries = children.join(counted.rename({"cluster_id": "item"}), on="item")
         sizes = measure(entries, "group", "item")
         failing = _failing(sizes, thresholds).select("group", "item", "reason")
+        if withheld is not None:
+            barred = sizes.filter(pl.col("item").is_in(withheld.implode())).join(
+                failing, on="item", how="anti"
+            )
+            failing = pl.concat([failing, barred.select("group", "item", reason=pl.lit(AUDIT))])
         if told is not None and only_told:
             failing = pl.concat([failing, _told_anew(sizes.join(failing, on="item", how="anti"), told)])
         merged = merge_small(entries, failing, thresholds.nodes, thresholds.min_merged, told)
@@ -271,29 +279,3 @@ def _nothing(nodes: pl.DataFrame) -> Tree:
     fates = nodes.select("cluster_id", "level", reason=pl.lit(CLOSED))
     members = pl.DataFrame(schema={"cluster_id": pl.String, "node": pl.UInt32})
     return Tree(pl.DataFrame(schema=SCHEMA), members, fates, _considered(nodes))
-
-
-def cluster_table(tree: Tree, makers: Mapping[str, str]) -> pl.DataFrame:
-    """The published `clusters`, largest level first. `makers`: reader, embedder, namer."""
-    total = 1 if tree.empty else tree.nodes["conversations"][0]
-    return (
-        tree.nodes.slice(1)
-        .select(
-            "cluster_id",
-            pl.col("level").cast(pl.UInt8),
-            "parent_id",
-            "name",
-            "summary",
-            pl.col("users", "conversations").cast(pl.UInt32),
-            share=pl.col("conversations") / total,
-            counts=pl.lit(EXACT),
-            **{name: pl.lit(value) for name, value in makers.items()},
-        )
-        .sort(["level", "conversations", "cluster_id"], descending=[True, True, False])
-    )
-
-
-def published_places(tree: Tree) -> pl.DataFrame:
-    """Base clusters with `clusters`: the published clusters that count their conversations."""
-    places = tree.members.join(tree.nodes.slice(1).select("node", place="cluster_id"), on="node", how="left")
-    return places.group_by("cluster_id").agg(clusters=pl.col("place").drop_nulls())
