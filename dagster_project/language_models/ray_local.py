@@ -6,6 +6,7 @@ can read and that goes with them.
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import logging
 import os
@@ -137,9 +138,7 @@ class _Line:
     """Packets on their way from the caller to Ray Data; an actor."""
 
     def __init__(self) -> None:
-        from asyncio import Queue
-
-        self.queue: Queue[bytes | None] = Queue()
+        self.queue: asyncio.Queue[bytes | None] = asyncio.Queue()
 
     async def put(self, packet: bytes | None) -> None:
         """Append a packet, or None after the last one."""
@@ -182,8 +181,8 @@ def _dataset(line: Any) -> Any:
 
 def _taken(line: Any) -> Iterator[Any]:
     import pyarrow as pa
-    import ray
 
+    ray = ray_library()
     while (packet := ray.get(line.take.remote())) is not None:
         yield pa.table({"packet": [packet]})
 
