@@ -109,7 +109,8 @@ def _stages(plan: Plan, settings: Settings) -> list[Stage]:
         stages.append(Stage("hierarchy", settings.namer, costs.hierarchy(clusters, top, kept)))
     if settings.auditor is not None and plan.clusters_stale and plan.conversations:
         each = _shown_each(plan, settings)
-        rated = costs.audit(costs.nodes(clusters, top), plan.conversations, each, plan.clusters_known)
+        known, sample = plan.clusters_known, settings.audit_sample
+        rated = costs.audit(costs.nodes(clusters, top), plan.conversations, sample, each, known)
         stages.append(Stage("audit", settings.auditor, rated))
     return stages
 

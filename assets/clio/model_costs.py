@@ -23,7 +23,6 @@ MARK_TOKENS = 24
 SHOWN = 50
 """Members, and near non-members, that the namer is shown of a cluster."""
 NEIGHBOURHOOD, NEARBY, LARGEST_LIST = 40, 10, 200
-AUDITED_SAMPLE = 500
 NAMING_ROUNDS = 2
 REASKED = 0.1
 """Share of the calls that are made again at most, since an answer does not fit its schema or a name may not be used."""
@@ -185,13 +184,13 @@ def _level(children: Range, parents: Range) -> Load:
     return proposing + merging + choosing + titles
 
 
-def audit(nodes: Range, conversations: int, shown_each: Range, kept: bool) -> Load:
+def audit(nodes: Range, conversations: int, sample: int, shown_each: Range, kept: bool) -> Load:
     """One rating for each node's name, and of a sample each of conversations and of their facets.
 
-    In: nodes of all levels; conversations of the release; tokens of a conversation. kept: whether names rated before may
+    In: nodes of all levels; conversations of the release, and how many of them are sampled; tokens of a conversation. kept: whether names rated before may
     stay. A text that was rated is not rated again.
     """
-    sampled = min(AUDITED_SAMPLE, conversations)
+    sampled = min(sample, conversations)
     names = Load.of(
         _with_reasked(Range(0 if kept else nodes.low, nodes.likely, 2 * nodes.high)),
         AUDIT_FRAME + LABEL,

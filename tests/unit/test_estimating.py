@@ -70,7 +70,7 @@ def test_naming_and_audit() -> None:
     assert named.input_tokens.likely == 1_000 * (costs.LIST_FRAME.likely + 100 * costs.LINE.likely)
     nodes = costs.nodes(clusters, 10)
     assert ends(nodes) == (1_000, 1_110, 1_165)
-    audited = costs.audit(nodes, 100_000, Range.exactly(300), kept=False)
+    audited = costs.audit(nodes, 100_000, 500, Range.exactly(300), kept=False)
     assert audited.calls.likely == 1_110 + 2 * 500
     assert audited.calls.low <= 1_002 and audited.calls.high >= 1_110 + 2 * 500
 

@@ -188,7 +188,7 @@ def test_memory_does_not_grow_with_the_number_of_requests(tmp_path: Path) -> Non
         return reached
 
     small, large = peak(1_000), peak(4_000)
-    assert large < 1.5 * small
+    assert large < 2 * small
 
 
 class _Nothing(list):
