@@ -14,23 +14,22 @@ from dagster_project.errors import ObservatoryError
 from dagster_project.files import sha256_file
 from dagster_project.home import Batch, Home
 from dagster_project.partitions import batches
+from schemas import catalogue
 
 SETTLED_SECONDS = 5.0
+BATCHED = [
+    table.name for table in vars(catalogue).values() if isinstance(table, catalogue.Table) and table.batched
+]
 
 batch_job = dg.define_asset_job(
     "read_batch",
-    selection=dg.AssetSelection.assets(
-        "conversations", "quarantine", "redacted_conversations", "facets", "embeddings", "concerns"
-    ),
+    selection=dg.AssetSelection.assets(*BATCHED),
     partitions_def=batches,
     description="One new batch, from its file to embeddings and concern scores.",
 )
 release_job = dg.define_asset_job(
     "release",
-    selection=dg.AssetSelection.all()
-    - dg.AssetSelection.assets(
-        "conversations", "quarantine", "redacted_conversations", "facets", "embeddings", "concerns"
-    ),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.assets(*BATCHED),
     description="Clusters over all batches, the gates, the published tables and the warehouse.",
 )
 jobs = [batch_job, release_job]

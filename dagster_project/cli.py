@@ -254,12 +254,16 @@ def evaluate_clio(
     home: Annotated[
         Path | None, typer.Option("--home", help="Folder to keep; a temporary one without it.")
     ] = None,
+    reader: ModelOption = None,
+    namer: ModelOption = None,
+    auditor: ModelOption = None,
 ) -> None:
     """Run the pipeline on a sample with known topics and report how many conversations land in the right one."""
     from dagster_project import display
     from dagster_project.reconstruction import run_reconstruction
 
-    display.show_reconstruction(run_reconstruction(conversations, seed, json_file, home))
+    roles = chosen_models(reader=reader, namer=namer, auditor=auditor)
+    display.show_reconstruction(run_reconstruction(conversations, seed, json_file, home, roles))
 
 
 @app.command()

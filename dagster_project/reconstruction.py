@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,22 +23,28 @@ if TYPE_CHECKING:
 
 # Leaves for each topic at least, so that a small sample too has a level below the top.
 LEAVES_PER_TOPIC = 4
+UNREAD = "unread"
 
 
 def run_reconstruction(
-    conversations: int, seed: int, json_file: Path | None, folder: Path | None
+    conversations: int,
+    seed: int,
+    json_file: Path | None,
+    folder: Path | None,
+    roles: Mapping[str, str | None] | None = None,
 ) -> dict[str, Any]:
     """Run the pipeline on a sample, compare its clusters with the truth, write and return the report.
 
     The report: conversations, seed, machine, reader, embedder, namer, numbers of topics and clusters, and the `levels`,
-    `figures` and `below` of `compare`. `folder`: the home, made where it is absent; None for a temporary one.
+    `figures` and `below` of `compare`. `folder`: the home, made where it is absent; None for a temporary one. `roles`: the
+    models that read, name and audit; without them none does.
     Raises ObservatoryError where the home holds anything but this sample.
     """
     from dagster_project.bench import machine
     from dagster_project.comparison import compare
 
     with _home(folder) as home:
-        truth = run_sample(home, conversations, seed)
+        truth = run_sample(home, conversations, seed, roles or {})
         levels, figures = compare(found_clusters(home, truth))
         report = {
             "conversations": truth.height,
@@ -55,7 +61,7 @@ def run_reconstruction(
     return report
 
 
-def run_sample(home: Home, conversations: int, seed: int) -> pl.DataFrame:
+def run_sample(home: Home, conversations: int, seed: int, roles: Mapping[str, str | None]) -> pl.DataFrame:
     """Write a sample into a home, run the pipeline on it, and return the truth: conversation_id, user, topic, ..."""
     from dagster_project import display, running
     from dagster_project.clustering.kmeans import default_clusters
@@ -69,9 +75,7 @@ def run_sample(home: Home, conversations: int, seed: int) -> pl.DataFrame:
     if any(batch.sha256 != sha256_file(sample) for batch in home.batches()):
         raise ObservatoryError("the home holds other conversations; give an empty folder with --home")
     clusters = max(default_clusters(conversations), LEAVES_PER_TOPIC * topics)
-    home.store_settings(
-        home.settings().model_copy(update={"clusters": clusters, "top_clusters": topics, "seed": seed})
-    )
+    home.store_settings(home.settings().changed(clusters=clusters, top_clusters=topics, seed=seed, **roles))
     with running.only_run(home), display.watching() as on_event:
         running.add_files(home, [sample], format_name=None, privacy_unit="user", mapping={})
         running.materialise(home, on_event)
@@ -92,20 +96,25 @@ def read_truth(sample: Path) -> pl.DataFrame:
 def found_clusters(home: Home, truth: pl.DataFrame) -> pl.DataFrame:
     """The truth with the clusters found: `base` and `top` cluster ids, and `given`, the given topic nearest to the base.
 
-    Raises ObservatoryError where the clusters do not hold exactly the conversations of the sample.
+    Conversations that the reader could not read are together in a cluster of their own. Raises ObservatoryError where the
+    clusters do not hold exactly the other conversations of the sample.
     """
     lake = home.lake
     nodes = lake.scan("restricted", "cluster_nodes").collect()
     assignments = lake.scan("restricted", "cluster_assignments").collect()
     tops = topmost(nodes).rename({"cluster_id": "base"})
     given = nearest_topics(lake.scan("restricted", "cluster_centroids").collect(), truth)
-    found = truth.join(assignments.rename({"cluster_id": "base"}), on="conversation_id", validate="1:1")
-    found = found.join(tops, on="base").join(given, on="base")
-    if not found.height == truth.height == assignments.height:
+    tops = tops.join(given, on="base")
+    faults = [lake.scan("restricted", "reading_faults", batch.key) for batch in home.batches()]
+    unread = pl.concat(faults).select("conversation_id").collect()
+    found = truth.join(assignments.rename({"cluster_id": "base"}), on="conversation_id", how="left")
+    if found["base"].null_count() != unread.height or assignments.height + unread.height != truth.height:
         raise ObservatoryError(
             "the clusters do not hold exactly the sample; give an empty folder with --home"
         )
-    return found
+    return found.join(tops, on="base", how="left").with_columns(
+        pl.col("base", "top", "given").fill_null(UNREAD)
+    )
 
 
 def topmost(nodes: pl.DataFrame) -> pl.DataFrame:

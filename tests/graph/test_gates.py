@@ -104,7 +104,8 @@ def test_a_canary_in_a_name_is_never_published(
         add()
     assert "zqv7" not in str(refusal.value)
     assert not Home(home).warehouse.exists()
-    assert not list(Home(home).published.rglob("*.parquet"))
+    published = {path.parent.parent.name for path in Home(home).published.rglob("*.parquet")}
+    assert published == {"audit_report"}, "an empty table, without an auditor"
 
 
 def _renamed(result: tuple, name: str) -> tuple:
@@ -127,6 +128,16 @@ def test_a_canary_in_the_event_log_stops_the_release(
     monkeypatch.setattr(steps, "peak_megabytes", lambda: "zqv7-abcdefghijkl")
     with pytest.raises(ObservatoryError, match=r"refused by clusters/no_leaks; nothing"):
         add()
+    assert not Home(home).warehouse.exists()
+
+
+def test_a_conversation_without_facets_stops_its_batch(
+    add: Add, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch, "assets.clio.facets.read_facets", lambda facets: facets[1:])
+    with pytest.raises(ObservatoryError, match=r"refused by facets/no_conversation_lost; nothing"):
+        add()
+    assert not list((home / "restricted" / "embeddings").rglob("*.parquet"))
     assert not Home(home).warehouse.exists()
 
 

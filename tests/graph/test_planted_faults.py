@@ -143,6 +143,8 @@ FAULTS: dict[str, tuple[str, str, Plant]] = {
 ELSEWHERE = {
     "conversations/quarantined_share": "test_gates.py: a file of broken lines",
     "cluster_cells/intervals": "test_gates.py: without complementary suppression",
+    "facets/no_conversation_lost": "test_gates.py: a conversation without facets",
+    "reading_faults/unread_share": "test_model_reader.py: a model that is down",
     "clusters/changes": "test_incremental.py: without holding small changes",
 }
 
