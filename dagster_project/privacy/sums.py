@@ -42,7 +42,8 @@ def small_sums(before: Seen, after: Seen, nodes: Limits, cells: Limits) -> pl.Da
     """Groups of one release that several together leave too few people beside groups of the other within them.
 
     Compared are leaf clusters with leaf clusters, and their cells of each dimension, `other` among them. As in
-    `remainders`, clusters of the later release that grew by a crowd are not subtracted from earlier ones. Out: as
+    `remainders`, clusters of the later release that grew by a crowd are not subtracted from earlier ones, and whom one
+    release tells apart by itself is left out: a second one adds nothing to that. Out: as
     `changes.FOUND`, the groups that hold the remaining people; `direction` as in `remainders`.
     """
     dimensions = pl.concat([before.cells["dimension"], after.cells["dimension"]]).unique().sort()
@@ -54,6 +55,8 @@ def small_sums(before: Seen, after: Seen, nodes: Limits, cells: Limits) -> pl.Da
             _blocks(side, leaves, dimension) for side, leaves in zip((before, after), sides, strict=True)
         )
         both = early.join(late, on=PERSON, how="full", coalesce=True, nulls_equal=True, suffix="_after")
+        few = _small_alone(early, limits), _small_alone(late, limits).rename({"block": "block_after"})
+        both = both.join(few[0], on="block", how="anti").join(few[1], on="block_after", how="anti")
         edges = both.with_columns(user_codes()).group_by("block", "block_after").agg(
             conversations=pl.len().cast(pl.Int64), users=pl.col("user").n_unique().cast(pl.Int64)
         )  # fmt: skip
@@ -70,6 +73,13 @@ def small_sums(before: Seen, after: Seen, nodes: Limits, cells: Limits) -> pl.Da
             value = pl.format("{} " + SUM, pl.col("value").fill_null(""))
             found.append(groups.with_columns(value=value).select(*BLOCK, *told).select(FOUND.keys()))
     return pl.concat(found)
+
+
+def _small_alone(blocks: pl.DataFrame, limits: Limits) -> pl.DataFrame:
+    """Groups that hold too few by themselves, as after an erasure. Out: block."""
+    sizes = blocks.group_by("block").agg(conversations=pl.len(), users=pl.col("user_key").n_unique())
+    few = (pl.col("conversations") < limits.min_conversations) | (pl.col("users") < limits.min_users)
+    return sizes.filter(few).select("block")
 
 
 def _leaves(seen: Seen) -> pl.DataFrame:
