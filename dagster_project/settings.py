@@ -178,6 +178,12 @@ class Settings(BaseModel):
             raise ValueError(str(error)) from None
 
     @model_validator(mode="after")
+    def _names_come_from_one_place(self) -> Settings:
+        if self.naming == "dp_keywords" and (self.namer or self.auditor):
+            raise ValueError("naming=dp_keywords names by noisy terms: unset namer and auditor")
+        return self
+
+    @model_validator(mode="after")
     def _have_a_reader(self) -> Settings:
         if self.reader is None and (self.screener is not None or self.custom_facets):
             raise ValueError("a screener and custom facets are questions to a model: set reader too")

@@ -16,6 +16,7 @@ from assets.clio.reading_steps import (
     what_a_model_reads_by,
 )
 from dagster_project.device import choose_device
+from dagster_project.erasure.record import read_record
 from dagster_project.privacy.identity import load_or_create_secret
 from dagster_project.settings import Settings
 from dagster_project.steps import Result, Step, table_step
@@ -172,6 +173,8 @@ def _namer(step: Step, bursts: pl.LazyFrame) -> ModelNamer | None:
 
     if step.settings.namer is None or (asker := step.asker("namer")) is None:
         return None
+    # A name of before an erasure may hold the words of who was forgotten.
+    erasing = read_record(step.home).pending is not None
     return ModelNamer(
         asker,
         lambda texts: default_embedder().encode(texts),
@@ -180,7 +183,7 @@ def _namer(step: Step, bursts: pl.LazyFrame) -> ModelNamer | None:
         min_users=step.settings.min_users,
         in_bursts=bursts.select("conversation_id").collect()["conversation_id"],
         maker=f"{asker.model.identity} {digest(FOLDER, NAMER)}",
-        before=step.lake.last(CLUSTER_NAMINGS.zone, CLUSTER_NAMINGS.name),
+        before=None if erasing else step.lake.last(CLUSTER_NAMINGS.zone, CLUSTER_NAMINGS.name),
         report=step.report,
     )
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import polars as pl
 
+from assets.clio.audit_assets import published_model
 from assets.clio.gates import RELEASE_GATES, previous_release, thresholds_of
 from assets.clio.release import Release
 from assets.clio.wording import SHARED_TERMS
@@ -16,6 +17,7 @@ from dagster_project.errors import ObservatoryError
 from dagster_project.home import weakest_unit
 from dagster_project.privacy.contributions import Bounds
 from dagster_project.privacy.identity import load_or_create_secret
+from dagster_project.settings import Settings
 from dagster_project.steps import Result, Step, table_step
 from schemas.catalogue import (
     CLUSTER_ASSIGNMENTS,
@@ -88,15 +90,15 @@ def release(
         None if settings.auditor is None else labels.filter(~pl.col("passed").fill_null(False))["cluster_id"]
     )
     by_terms = settings.naming == "dp_keywords"
-    if by_terms and (settings.namer is not None or settings.auditor is not None):
-        raise ObservatoryError(
-            "naming=dp_keywords names by noisy terms alone: unset namer and auditor, or leave naming at shared_terms"
-        )
     read, concern = _current(current_conversations, facets, concerns, WORDS if by_terms else ())
     rows = clustered_rows(cluster_assignments.collect(), read, concern)
     limits, before = thresholds_of(settings), previous_release(step)
     embedder = embeddings.select("embedder").head(1).collect().item()
-    makers = {"reader": read["reader"][0], "embedder": embedder, "namer": SHARED_TERMS}
+    makers = {
+        "reader": _published_reader(read["reader"][0], settings),
+        "embedder": embedder,
+        "namer": SHARED_TERMS,
+    }
     if settings.dp_epsilon is not None:
         words = read.select("conversation_id", *WORDS) if by_terms else None
         noisy = _noisy(step, rows, nodes, makers, words, withheld)
@@ -146,6 +148,15 @@ def with_namers(release: Release, labels: pl.DataFrame) -> Release:
     written = pl.col("cluster_id").replace_strict(namers, default=None, return_dtype=pl.String)
     clusters = release.tables.clusters.with_columns(namer=pl.coalesce(written, "namer"))
     return replace(release, tables=replace(release.tables, clusters=clusters))
+
+
+def _published_reader(name: str, settings: Settings) -> str:
+    """Who read, without the place of an endpoint or of a folder: model, and version and hash of the prompts."""
+    from dagster_project.language_models import parse
+
+    if settings.reader is None:
+        return name
+    return f"{published_model(parse(settings.reader))} {name.rpartition(' ')[2]}"
 
 
 def _noisy(

@@ -88,11 +88,15 @@ class CallCache:
     def forget(self, sources: Collection[str]) -> int:
         """Erase every answer that any of the sources had a part in; no freed page keeps it. Returns how many there were.
 
-        Raises ObservatoryError while another process uses the cache.
+        Answers without a source go as well: they were made of what the answers about people had become, such as names of
+        clusters. Raises ObservatoryError while another process uses the cache.
         """
-        if not self.path.exists():
+        if not self.path.exists() or not sources:
             return 0
-        chosen = "SELECT key FROM sources WHERE source IN (SELECT value FROM json_each(?))"
+        chosen = (
+            "SELECT key FROM sources WHERE source IN (SELECT value FROM json_each(?))"
+            " UNION SELECT key FROM answers WHERE key NOT IN (SELECT key FROM sources)"
+        )
         return self._erase(chosen, _list(sources))
 
     def expire(self, seconds: float) -> int:
@@ -131,6 +135,11 @@ class CallCache:
             if not hasattr(self._of_thread, "database"):
                 self._of_thread.database = self._connect()
             yield self._of_thread.database
+        except sqlite3.OperationalError as error:
+            raise ObservatoryError(
+                f"{self.path.name} cannot be used now ({type(error).__name__}: in use, or the disk is full); end other "
+                "runs or make room, then run the same command again"
+            ) from None
         except sqlite3.DatabaseError as error:
             raise ObservatoryError(
                 f"{self.path.name} cannot be used ({type(error).__name__}); where it is damaged, delete it: what it held "
@@ -142,7 +151,7 @@ class CallCache:
         # SQLite gives the files beside it the mode of this one.
         self.path.touch(mode=0o600)
         database = sqlite3.connect(self.path, timeout=BUSY_SECONDS)
-        database.execute("PRAGMA journal_mode=WAL")
+        _write_ahead(database)
         # A commit is in the file before it returns; at a power cut the last ones may be lost, and are asked again.
         database.execute("PRAGMA synchronous=NORMAL")
         database.execute("PRAGMA secure_delete=ON")
@@ -150,6 +159,20 @@ class CallCache:
         database.execute("PRAGMA temp_store=MEMORY")
         database.executescript(SCHEMA)
         return database
+
+
+def _write_ahead(database: sqlite3.Connection) -> None:
+    """Set the mode; SQLite does not wait for others here, so whoever comes while another sets it tries again."""
+    last = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > last:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def _checksum(key: str, content: bytes) -> bytes:

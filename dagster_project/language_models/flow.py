@@ -114,6 +114,8 @@ class Flow(Generic[Answer]):
     def _unanswered(self, some: list[Request]) -> Iterator[Request]:
         late: list[Request] = []
         for request, key, answer, most in self.prepare(some):
+            if self._left.is_set():
+                return
             if answer is not None:
                 self._put((request, answer))
             elif self._joined(request, key):
@@ -148,11 +150,10 @@ class Flow(Generic[Answer]):
 
     def _put(self, item: object) -> bool:
         """Hand an item to the reader; False once nobody reads any more."""
-        while True:
+        while not self._left.is_set():
             try:
                 self._found.put(item, timeout=PATIENCE)
             except Full:
-                if self._left.is_set():
-                    return False
-            else:
-                return True
+                continue
+            return True
+        return False

@@ -239,6 +239,17 @@ def test_forgetting_leaves_no_byte_of_the_answers_and_no_other_answer_goes(tmp_p
     assert all(path.stat().st_mode & 0o077 == 0 for path in tmp_path.iterdir())
 
 
+def test_forgetting_takes_what_was_made_of_other_answers_along(tmp_path: Path) -> None:
+    client = asker(tmp_path, ScriptedModel(lambda request: "fine"))
+    list(
+        client.generate(
+            [ask("a", "of ann", "ann"), ask("b", "of bob", "bob"), ask("c", "a name of a cluster")]
+        )
+    )
+    assert client.cache.forget([]) == 0
+    assert client.cache.forget(["ann"]) == 2
+
+
 def test_answers_expire(tmp_path: Path) -> None:
     client = asker(tmp_path, ScriptedModel(lambda request: "fine"))
     list(client.generate([ask("a", "word")]))

@@ -62,10 +62,11 @@ def test_a_huge_first_message_does_not_push_out_the_last_question() -> None:
 
 @given(st.lists(st.integers(0, 400), min_size=1, max_size=12), st.integers(200, 900))
 def test_the_limit_holds_and_the_order_too(sizes: list[int], limit: int) -> None:
-    turns = [turn(count, f"w{number}") for number, count in enumerate(sizes)]
+    turns = [turn(count, f"w{number:02}") for number, count in enumerate(sizes)]
     fitted, truncated = fit(turns, limit, words)
     assert truncated == (size(turns) > limit)
     assert size(fitted) <= limit
     told = [word for kept in fitted if kept.role != "gap" for word in kept.content.split()]
-    assert told == sorted(told, key=lambda word: int(word.strip("w") or 0))
+    whole = [word for word in told if len(word) == 3]
+    assert whole == sorted(whole), "a word may be cut where a message is"
     assert fit(turns, limit, words) == (fitted, truncated)
