@@ -89,9 +89,10 @@ class CallCache:
         """Erase every answer that any of the sources had a part in; no freed page keeps it. Returns how many there were.
 
         Answers without a source go as well: they were made of what the answers about people had become, such as names of
-        clusters. Raises ObservatoryError while another process uses the cache.
+        clusters. Can be done twice: also without a source it clears what an erasure that was cut off has left in the file.
+        Raises ObservatoryError while another process uses the cache.
         """
-        if not self.path.exists() or not sources:
+        if not self.path.exists():
             return 0
         chosen = (
             "SELECT key FROM sources WHERE source IN (SELECT value FROM json_each(?))"
