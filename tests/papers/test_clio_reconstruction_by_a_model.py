@@ -9,10 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from dagster_project import embedding
-from dagster_project.cli import app
 from dagster_project.home import Home
 from dagster_project.reconstruction import run_reconstruction
 from dagster_project.sample.generate import write_sample
@@ -21,7 +19,9 @@ from tests.servers.oracle import Oracle
 from tests.support import HashingEmbedder
 
 CONVERSATIONS, SEED = 1_000, 3
-PAPER = 0.94
+PAPER, PAPER_CONCERNING = 0.94, 0.84
+# The tree finds its own topics, ten of eleven here.
+TOP = 0.85
 
 
 @pytest.mark.slow
@@ -38,13 +38,11 @@ def test_a_model_that_knows_the_truth_finds_the_topics(
         report = run_reconstruction(CONVERSATIONS, SEED, None, tmp_path / "home", roles)
         asked = sum(server.calls.values())
         assert asked == len(server.calls), "nothing is asked twice"
-    top = {found["group"]: found["accuracy"] for found in report["figures"] if found["level"] == "top"}
-    assert top["all"] >= PAPER
-    assert min(accuracy for group, accuracy in top.items() if group != "concerning") >= 0.9
-    home = Home(tmp_path / "home")
-    named = home.lake.scan("published", "clusters").collect()
-    assert set(named["namer"]) >= {"openai:test-model"}
-    spoken = CliRunner().invoke(
-        app, ["sql", "SELECT sum(model_calls) AS calls FROM run_log", "--home", str(home.root)]
-    )
-    assert spoken.exit_code == 0
+    found = {(part["level"], part["group"]): part["accuracy"] for part in report["figures"]}
+    # As in the paper, the top level is given: the true topics.
+    assert found["given", "all"] >= PAPER and found["given", "concerning"] >= PAPER_CONCERNING
+    assert found["leaf", "all"] >= PAPER
+    assert found["top", "all"] >= TOP
+    named = Home(tmp_path / "home").lake.scan("published", "clusters").collect()
+    assert "openai:test-model" in named["namer"].to_list()
+    assert named["reader"].str.starts_with("openai:test-model ").all(), "no place of an endpoint is published"

@@ -76,8 +76,9 @@ class Oracle:
         subtopic, language, concerning = votes.most_common(1)[0][0]
         said = self._phrases.get(subtopic, [""])
         phrase = said[zlib.crc32(prompt.encode()) % len(said)]
+        few = " ".join(re.findall(r"[a-z]{5,}", phrase)[:2])
         return {
-            "request": f"get help with {spaced(subtopic)}: {phrase}"[:200],
+            "request": f"get help with {spaced(subtopic)}, a question on {spaced(subtopic)} about {few}",
             "task": f"help with {spaced(self.topics[subtopic])}",
             "language": language,
             "concern": 5 if concerning else 1,
