@@ -26,7 +26,7 @@ Add = Callable[..., Home]
 
 def test_nothing_of_the_user_is_left_and_everything_of_the_others_is(marked: Home) -> None:
     assert found(marked, hidden(marked))
-    others, per_batch = contents(marked), 5
+    others, per_batch = contents(marked), 7
     outcome = forgetting.forget(marked, ["Ms.Quill"])
     assert (outcome.unknown, outcome.conversations, outcome.published) == (0, 12, True)
     assert [batch.ordinal for batch in outcome.sources] == [1, 2]
