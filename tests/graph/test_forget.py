@@ -26,13 +26,13 @@ Add = Callable[..., Home]
 
 def test_nothing_of_the_user_is_left_and_everything_of_the_others_is(marked: Home) -> None:
     assert found(marked, hidden(marked))
-    others, per_batch = contents(marked), 7
+    others, tables, steps = contents(marked), 7, 5
     outcome = forgetting.forget(marked, ["Ms.Quill"])
     assert (outcome.unknown, outcome.conversations, outcome.published) == (0, 12, True)
     assert [batch.ordinal for batch in outcome.sources] == [1, 2]
     assert found(marked, hidden(marked)) == []
     after = contents(marked)
-    assert len(others) == 3 * per_batch
+    assert len(others) == 3 * tables
     assert all(after[name].equals(rows) for name, rows in others.items())
     assert read_record(marked).pending is None
 
@@ -55,7 +55,7 @@ def test_nothing_of_the_user_is_left_and_everything_of_the_others_is(marked: Hom
         "warehouse",
     ]
     stages = log.filter(pl.col("batch").is_not_null())
-    assert stages.group_by("stage").len()["len"].to_list() == [3] * per_batch
+    assert stages.group_by("stage").len()["len"].to_list() == [3] * steps
     assert set(stages["rows_in"]) == set(stages["rows_out"]) == {150}
     assert running.materialise(marked) == []
     assert set(warehouse.query(marked.warehouse, "SELECT run_id FROM run_log")["run_id"]) == set(
