@@ -1,11 +1,16 @@
-"""What options of the command line say about models: roles and budgets."""
+"""What options of the command line say: models, budgets, columns and settings."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dagster_project.errors import ObservatoryError
+
 if TYPE_CHECKING:
+    from dagster_project.home import Home
     from dagster_project.language_models import Limits
+    from dagster_project.settings import Settings
 
 NO_MODEL = "none"
 
@@ -27,3 +32,39 @@ def chosen_limits(budget: list[str] | None) -> Limits | None:
     from dagster_project.language_models import Limits
 
     return Limits.parse(budget)
+
+
+def lines_of(file: Path) -> list[str]:
+    """The lines of a file that are not blank. Raises ObservatoryError where there is no file."""
+    if not file.is_file():
+        raise ObservatoryError(f"there is no file {file}")
+    return [line for line in file.read_text("utf-8-sig").splitlines() if line.strip()]
+
+
+def chosen_columns(pairs: list[str]) -> dict[str, str]:
+    """Fields and the columns that they are read from. Raises ObservatoryError on a pair that is none."""
+    mapping: dict[str, str] = {}
+    for pair in pairs:
+        field, _, column = pair.partition("=")
+        mapping[field] = column
+    if not all(mapping) or not all(mapping.values()):
+        raise ObservatoryError(
+            "--map takes FIELD=COLUMN, for example --map text=prompt --map user=account_id"
+        )
+    return mapping
+
+
+def chosen_settings(home: Home | None, roles: dict[str, str | None], **choices: object) -> Settings:
+    """The home's settings with the choices of this call; refused before any work where they are not allowed."""
+    from dagster_project.privacy.thresholds import Thresholds
+    from dagster_project.settings import Settings
+
+    given = {name: value for name, value in choices.items() if value is not None}
+    stored = Settings.model_validate({}) if home is None else home.settings()
+    settings = stored.changed(**given, **roles)
+    Thresholds(
+        min_users=settings.min_users,
+        min_conversations=settings.min_conversations,
+        unsafe_below_floor=settings.unsafe_below_floor,
+    )
+    return settings

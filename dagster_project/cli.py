@@ -7,11 +7,11 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from dagster_project.choices import chosen_limits, chosen_models
+from dagster_project.choices import chosen_columns, chosen_limits, chosen_models, chosen_settings, lines_of
 from dagster_project.errors import ObservatoryError, kind_and_place
 from dagster_project.settings import silence_telemetry
 
@@ -104,7 +104,7 @@ def run(
     opened = Home(home)
     with running.only_run(opened):
         forgetting.erase_pending(opened)
-        settings = _choices(
+        settings = chosen_settings(
             opened,
             roles,
             clusters=clusters,
@@ -117,7 +117,11 @@ def run(
         if canaries is not None:
             opened.add_canaries(canaries)
         added = running.add_files(
-            opened, files, format_name=format_name, privacy_unit=privacy_unit, mapping=_mapping(mapping or [])
+            opened,
+            files,
+            format_name=format_name,
+            privacy_unit=privacy_unit,
+            mapping=chosen_columns(mapping or []),
         )
         opened.store_settings(settings)
         display.show_batches(added)
@@ -149,8 +153,8 @@ def estimate(
 
     opened = Home(home) if home.is_dir() else None
     roles = chosen_models(reader=reader, namer=namer, auditor=auditor)
-    settings = _choices(opened, roles)
-    pairs = _mapping(mapping or [])
+    settings = chosen_settings(opened, roles)
+    pairs = chosen_columns(mapping or [])
     report = estimating.estimate(
         files, settings, home=opened, format_name=format_name, privacy_unit=privacy_unit, mapping=pairs
     )
@@ -179,7 +183,7 @@ def forget(
     if not home.is_dir():
         raise ObservatoryError(f"there is no home {home}; give it with --home")
     opened = Home(home)
-    users = [*(user or []), *(_lines(users_file) if users_file else [])]
+    users = [*(user or []), *(lines_of(users_file) if users_file else [])]
     with running.only_run(opened), display.watching() as on_event:
         outcome = forgetting.forget(opened, users, conversation or [], on_event)
     inside = forgetting.inbox_files(opened, outcome.sources)
@@ -295,40 +299,6 @@ def _tell(refusals: list[str]) -> None:
     """Fail, once everything else is done, where a batch was refused."""
     if refusals:
         raise ObservatoryError(" ".join(refusals))
-
-
-def _lines(file: Path) -> list[str]:
-    if not file.is_file():
-        raise ObservatoryError(f"there is no file {file}")
-    return [line for line in file.read_text("utf-8-sig").splitlines() if line.strip()]
-
-
-def _mapping(pairs: list[str]) -> dict[str, str]:
-    mapping: dict[str, str] = {}
-    for pair in pairs:
-        field, _, column = pair.partition("=")
-        mapping[field] = column
-    if not all(mapping) or not all(mapping.values()):
-        raise ObservatoryError(
-            "--map takes FIELD=COLUMN, for example --map text=prompt --map user=account_id"
-        )
-    return mapping
-
-
-def _choices(home: Any, roles: dict[str, str | None], **choices: object) -> Any:
-    """The home's settings with the choices of this call; refused before any work where they are not allowed."""
-    from dagster_project.privacy.thresholds import Thresholds
-    from dagster_project.settings import Settings
-
-    given = {name: value for name, value in choices.items() if value is not None}
-    stored = Settings.model_validate({}) if home is None else home.settings()
-    settings = stored.changed(**given, **roles)
-    Thresholds(
-        min_users=settings.min_users,
-        min_conversations=settings.min_conversations,
-        unsafe_below_floor=settings.unsafe_below_floor,
-    )
-    return settings
 
 
 if __name__ == "__main__":

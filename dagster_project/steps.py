@@ -7,29 +7,22 @@ for all rooms and live here.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import time
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import polars as pl
 
 from dagster_project import partitions, progress
-from dagster_project.checks import GateSpec, Outcome, schema_outcome
-from dagster_project.errors import INTERRUPTIONS, ObservatoryError, kind_and_place
-from dagster_project.files import write_private
+from dagster_project.checks import GateSpec
+from dagster_project.execution import StepRun, guarded
 from dagster_project.home import Batch, Home
 from dagster_project.lake import WHOLE, Lake, StagedTable
-from dagster_project.memory import peak_megabytes, release_freed, reset_peak
-from dagster_project.metadata import displayable
+from dagster_project.memory import release_freed, reset_peak
 from dagster_project.settings import Settings
 from dagster_project.spending import Bill
 from schemas.catalogue import Table
@@ -201,162 +194,11 @@ def _compute(
         partition = context.partition_key if spec.batched else WHOLE
         step = Step(spec.name, home, home.settings(), partition, context.run_id)
         with home.lake.writer():
-            run = _Run(spec, step, home, started=time.monotonic())
+            run = StepRun(spec, step, home, started=time.monotonic())
             with run.accounted():
                 release_freed()
                 reset_peak()
-                staged, result, outcomes = _guarded(run, lambda: run.stage(function, inputs, gates))
+                staged, result, outcomes = guarded(run, lambda: run.stage(function, inputs, gates))
                 yield from run.publish(staged, result, outcomes)
 
     return compute
-
-
-@dataclass
-class _Run:
-    """One execution of a step."""
-
-    spec: StepSpec
-    step: Step
-    home: Home
-    started: float
-
-    def stage(
-        self,
-        function: Callable[..., Result],
-        inputs: Mapping[str, Callable[[], pl.LazyFrame]],
-        gates: tuple[GateSpec, ...],
-    ) -> tuple[dict[str, StagedTable], Result, list[Outcome]]:
-        """Run the function, write its tables aside and put them before their gates."""
-        for table in self.spec.outputs:
-            self.home.lake.sweep(table.zone, table.name, self.step.partition)
-        result = function(self.step, **{name: find() for name, find in inputs.items()})
-        zones = {table.name: table.zone for table in self.spec.outputs}
-        staged = {
-            name: frames
-            if isinstance(frames, StagedTable)
-            else self.home.lake.stage(zones[name], name, frames, self.step.partition)
-            for name, frames in result.tables.items()
-        }
-        outcomes = [schema_outcome(table, staged[table.name]) for table in self.spec.outputs]
-        if all(outcome.passed for outcome in outcomes):
-            # Gates only read, and the suites run in another process: two at a time wait for each other little.
-            with ThreadPoolExecutor(2) as pool:
-                answers = pool.map(lambda gate: gate.run(self.step, staged, result), gates)
-                outcomes += chain.from_iterable(answers)
-        if all(outcome.passed for outcome in outcomes):
-            result.on_commit()
-        return staged, result, outcomes
-
-    def publish(
-        self, staged: dict[str, StagedTable], result: Result, outcomes: list[Outcome]
-    ) -> Iterator[dg.AssetCheckResult | dg.Output]:
-        """Yield the checks, commit what passed, and fail the step when any gate did not pass.
-
-        A refusal commits none of the step's tables, but for those that the result keeps in that case.
-        """
-        failed = {outcome.table for outcome in outcomes if not outcome.passed}
-        for outcome in outcomes:
-            yield dg.AssetCheckResult(
-                asset_key=outcome.table,
-                check_name=outcome.gate,
-                passed=outcome.passed,
-                metadata=displayable(outcome.metadata),
-            )
-        facts = self._facts(result)
-        kept = set(result.keep_when_refused if failed else staged) - failed
-        for table in self.spec.outputs:
-            if table.name in kept:
-                yield self._output(table, staged[table.name], result, facts)
-        if failed:
-            for table in staged.values():
-                self.home.lake.discard(table)
-            raise _refusal(outcomes, kept)
-        rows_out = staged[self.spec.outputs[-1].name].rows
-        self._record(rows_out if result.rows_in is None else result.rows_in, rows_out)
-
-    def _facts(self, result: Result) -> dict[str, Any]:
-        fingerprint = self.spec.fingerprint(self.step.settings, self._input_fingerprints(), self._batch())
-        return {"code_version": self.spec.version, "fingerprint": fingerprint}
-
-    def _batch(self) -> Batch | None:
-        return self.step.batch if self.spec.batched else None
-
-    def _input_fingerprints(self) -> list[str]:
-        keys = [batch.key for batch in self.home.batches()]
-        return [
-            manifest.fingerprint
-            for table in self.spec.inputs
-            for key in ([self.step.partition] if self.spec.batched else keys if table.batched else [WHOLE])
-            if (manifest := self.home.lake.manifest(table.zone, table.name, key))
-        ]
-
-    def _output(self, table: Table, staged: StagedTable, result: Result, facts: dict[str, Any]) -> dg.Output:
-        measured = {"seconds": round(time.monotonic() - self.started, 3), "peak_memory_mb": peak_megabytes()}
-        return dg.Output(
-            (staged, facts),
-            output_name=table.name,
-            metadata=displayable({**result.metadata, **measured}),
-            data_version=dg.DataVersion(facts["fingerprint"]),
-        )
-
-    @contextlib.contextmanager
-    def accounted(self) -> Iterator[None]:
-        """What a step paid for stands in the journal even where it does not come to its end."""
-        try:
-            yield
-        except BaseException:
-            if any(self.step.bill.entry().values()):
-                with contextlib.suppress(OSError):
-                    self._record(0, 0, stopped=True)
-            raise
-
-    def _record(self, rows_in: int, rows_out: int, *, stopped: bool = False) -> None:
-        entry = {
-            "run_id": self.step.run_id,
-            "stage": self.spec.name,
-            "batch": self.step.partition if self.spec.batched else None,
-            "rows_in": rows_in,
-            "rows_out": rows_out,
-            "seconds": round(time.monotonic() - self.started, 3),
-            "peak_memory_mb": peak_megabytes(),
-            "finished_at": datetime.now(UTC).isoformat(),
-            "code_version": self.spec.version,
-            **self.step.bill.entry(),
-        }
-        self.home.lake.record({**entry, "stopped": True} if stopped else entry)
-
-
-def _refusal(outcomes: Sequence[Outcome], kept: set[str]) -> dg.Failure:
-    failed = [outcome for outcome in outcomes if not outcome.passed]
-    names = ", ".join(f"{outcome.table}/{outcome.gate}" for outcome in failed)
-    reasons = displayable({f"{outcome.table}/{outcome.gate}": dict(outcome.metadata) for outcome in failed})
-    return dg.Failure(
-        f"refused by {names}; {', '.join(sorted(kept)) or 'nothing'} was committed",
-        metadata=reasons,
-        allow_retries=False,
-    )
-
-
-def _guarded(run: _Run, work: Callable[[], Any]) -> Any:
-    """Run `work`; any error that is not known to be safe is replaced by one that names only its kind and place.
-
-    Library errors quote the values they failed on. The whole traceback goes to a file in the restricted zone.
-    """
-    failure: dg.Failure
-    try:
-        return work()
-    except ObservatoryError as error:
-        failure = dg.Failure(str(error), allow_retries=False)
-    except (*INTERRUPTIONS, dg.DagsterExecutionInterruptedError):
-        raise
-    except BaseException as error:
-        # A panic in a Rust library is no `Exception`, and its message quotes values too.
-        name = f"{run.step.run_id}-{run.spec.name}.txt"
-        # An error while this one is handled would carry it along into Dagster's event log.
-        with contextlib.suppress(OSError):
-            details = traceback.format_exc().encode("utf-8", "backslashreplace")
-            write_private(run.home.restricted / "errors" / name, details)
-        failure = dg.Failure(
-            f"{kind_and_place(error)}; details: restricted/errors/{name}", allow_retries=False
-        )
-    raise failure

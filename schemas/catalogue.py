@@ -10,8 +10,6 @@ from schemas.audit import AuditReport
 from schemas.clio import (
     ClusterAssignment,
     ClusterCentroid,
-    ClusterLabel,
-    ClusterNaming,
     ClusterNode,
     Concern,
     CountedConversation,
@@ -30,6 +28,7 @@ from schemas.conversations import Conversation, CurrentConversation, Quarantine,
 from schemas.ledger import PrivacyLedger
 from schemas.lineage import ClusterChange, ClusterLineage, ClusterMember
 from schemas.map import MapCluster, MapTile, Projection
+from schemas.naming import ClusterLabel, ClusterNaming
 from schemas.published import Cluster, ClusterCell, LanguageContrast, PrivacyReport
 from schemas.reading import CustomFacetValue, ReadingFault
 from schemas.runs import RunLog

@@ -20,7 +20,8 @@ LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 UNIT_TOLERANCE = 1e-3
 
 
-def _unit_length(data: pa.PolarsData) -> pl.LazyFrame:
+def unit_length_of(data: pa.PolarsData) -> pl.LazyFrame:
+    """Which vectors of the column have length 1."""
     vector = pl.col(data.key)
     squares = vector.arr.eval(pl.element() * pl.element()).arr.sum()
     return data.lazyframe.select((squares - 1.0).abs() <= 2 * UNIT_TOLERANCE)
@@ -127,7 +128,7 @@ class Embedding(pa.DataFrameModel):
     @classmethod
     def unit_length(cls, data: pa.PolarsData) -> pl.LazyFrame:
         """Every vector has length 1."""
-        return _unit_length(data)
+        return unit_length_of(data)
 
     class Config:
         """Exactly these columns, one row per conversation."""
@@ -188,7 +189,7 @@ class ClusterCentroid(pa.DataFrameModel):
     @classmethod
     def unit_length(cls, data: pa.PolarsData) -> pl.LazyFrame:
         """Every centroid has length 1."""
-        return _unit_length(data)
+        return unit_length_of(data)
 
     class Config:
         """Exactly these columns."""
@@ -223,62 +224,6 @@ class ClusterNode(pa.DataFrameModel):
         """Exactly the nodes of the highest level have no parent."""
         top = pl.col("level") == pl.col("level").max()
         return data.lazyframe.select(pl.col("parent_id").is_null() == top)
-
-    class Config:
-        """Exactly these columns."""
-
-        strict = True
-
-
-class ClusterNaming(pa.DataFrameModel):
-    """What named each node of the tree, and where its content pointed then; empty where no model names.
-
-    Restricted. A name is kept while the content still points there and the same model and prompts are asked.
-    """
-
-    cluster_id: pl.String = pa.Field(unique=True, str_length={"min_value": 1}, description="Id of the node.")
-    maker: pl.String = pa.Field(
-        str_length={"min_value": 1}, description="Model and prompts that named it, or shared_terms."
-    )
-    formed_by: pl.String = pa.Field(
-        isin=["kmeans", "model", "centroids"], description="What put its members together."
-    )
-    centroid: pl.Array = pa.Field(
-        dtype_kwargs={"inner": pl.Float32, "shape": DIMENSION},
-        description="Mean direction of its members when it was named, length 1.",
-    )
-
-    @pa.check("centroid", name="unit_length")
-    @classmethod
-    def unit_length(cls, data: pa.PolarsData) -> pl.LazyFrame:
-        """Every centroid has length 1."""
-        return _unit_length(data)
-
-    class Config:
-        """Exactly these columns."""
-
-        strict = True
-
-
-class ClusterLabel(pa.DataFrameModel):
-    """Name and summary under which each node may be published, what wrote them, and what the auditor said.
-
-    Restricted: small nodes are in it.
-    """
-
-    cluster_id: pl.String = pa.Field(unique=True, str_length={"min_value": 1}, description="Id of the node.")
-    name: pl.String = pa.Field(str_length={"min_value": 1}, description="Name; no two siblings share one.")
-    summary: pl.String = pa.Field(description="What its conversations are about.")
-    namer: pl.String = pa.Field(str_length={"min_value": 1}, description="What wrote name and summary.")
-    first_rating: pl.UInt8 = pa.Field(
-        nullable=True,
-        ge=1,
-        le=5,
-        description="The auditor's rating of the name it was first given: 1 tells of one person, 5 of nobody; null: none.",
-    )
-    passed: pl.Boolean = pa.Field(
-        nullable=True, description="Whether this name passed the auditor; null where there is no auditor."
-    )
 
     class Config:
         """Exactly these columns."""

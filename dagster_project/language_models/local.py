@@ -93,3 +93,23 @@ def _several(tokens: int | list[int] | None) -> frozenset[int]:
 
 def _read(path: Path) -> dict[str, Any]:
     return json.loads(path.read_bytes()) if path.is_file() else {}
+
+
+class OfLocalModel:
+    """What every backend of a local model says of it; `local` is set by the backend."""
+
+    local: LocalModel
+
+    @property
+    def identity(self) -> str:
+        """The engine, the model's name and its revision; where the engine runs is no part of what it answers."""
+        return self.local.identity
+
+    @property
+    def context_tokens(self) -> int | None:
+        """Tokens of prompt and answer that the model's positions reach."""
+        return self.local.context_tokens
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text by the model's own tokenizer."""
+        return self.local.chat.count(texts)

@@ -13,7 +13,7 @@ from typing import Any
 
 from dagster_project.device import count_devices
 from dagster_project.errors import ObservatoryError
-from dagster_project.language_models.local import LocalModel
+from dagster_project.language_models.local import LocalModel, OfLocalModel
 from dagster_project.language_models.options import OptionTokens
 from dagster_project.language_models.protocol import OptionLogprobs, Request, Response
 from dagster_project.language_models.ray_local import processors, ray_library, stream
@@ -29,7 +29,7 @@ CALLS = 1024
 ENGINE_BATCH = 32
 
 
-class RayModel:
+class RayModel(OfLocalModel):
     """A model whose engine runs under Ray. Ray is started when it is first asked."""
 
     def __init__(self, engine: Specification, local: LocalModel) -> None:
@@ -44,20 +44,6 @@ class RayModel:
         library(specification.engine, specification.engine)
         engine = Specification(specification.engine, specification.model, specification.revision)
         return cls(engine, LocalModel.of(specification))
-
-    @property
-    def identity(self) -> str:
-        """That of the engine: where it runs is no part of what it answers."""
-        return self.local.identity
-
-    @property
-    def context_tokens(self) -> int | None:
-        """Tokens of prompt and answer that the model's positions reach."""
-        return self.local.context_tokens
-
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text by the model's own tokenizer."""
-        return self.local.chat.count(texts)
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Response]:
         """Answers as Ray hands them out."""

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from dagster_project.device import count_devices
 from dagster_project.errors import ObservatoryError
 from dagster_project.language_models.chat import TAIL
-from dagster_project.language_models.local import LocalModel, cut, response
+from dagster_project.language_models.local import LocalModel, OfLocalModel, cut, response
 from dagster_project.language_models.options import OptionTokens
 from dagster_project.language_models.protocol import Fault, OptionLogprobs, Request, Response, Usage
 from dagster_project.language_models.specification import Specification
@@ -29,7 +29,7 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 
-class TransformersModel:
+class TransformersModel(OfLocalModel):
     """A causal language model with its tokenizer. Its library and weights are loaded when it is first asked."""
 
     def __init__(self, local: LocalModel) -> None:
@@ -43,20 +43,6 @@ class TransformersModel:
         for name in ("torch", "transformers", "llguidance"):
             library(name, "transformers")
         return cls(LocalModel.of(specification))
-
-    @property
-    def identity(self) -> str:
-        """`transformers`, the model's name and its revision."""
-        return self.local.identity
-
-    @property
-    def context_tokens(self) -> int | None:
-        """Tokens of prompt and answer that the model's positions reach."""
-        return self.local.context_tokens
-
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text by the model's own tokenizer."""
-        return self.local.chat.count(texts)
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Response]:
         """Answers, a batch at a time; a schema holds while an answer is written, and one cut short is TRUNCATED."""

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from dagster_project.errors import ObservatoryError
-from dagster_project.language_models.local import LocalModel
+from dagster_project.language_models.local import LocalModel, OfLocalModel
 from dagster_project.language_models.options import OptionTokens
 from dagster_project.language_models.protocol import OptionLogprobs, Request, Response
 from dagster_project.language_models.specification import Specification
@@ -31,7 +31,7 @@ WINDOW = 1024
 ENDED = {"stop": True, "length": False}
 
 
-class VLLMModel:
+class VLLMModel(OfLocalModel):
     """A model that vLLM runs. Its engine is started when it is first asked."""
 
     def __init__(self, local: LocalModel) -> None:
@@ -43,20 +43,6 @@ class VLLMModel:
         """The model of a specification. Raises ObservatoryError where the library or the model is missing."""
         library("vllm", "vllm")
         return cls(LocalModel.of(specification))
-
-    @property
-    def identity(self) -> str:
-        """`vllm`, the model's name and its revision."""
-        return self.local.identity
-
-    @property
-    def context_tokens(self) -> int | None:
-        """Tokens of prompt and answer that the model's positions reach."""
-        return self.local.context_tokens
-
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text by the model's own tokenizer."""
-        return self.local.chat.count(texts)
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Response]:
         """Answers, a window at a time."""

@@ -158,7 +158,7 @@ def test_what_an_exception_quotes_reaches_only_the_restricted_zone(
 def test_without_safe_messages_the_judge_objects(
     hostile: Hostile, tmp_path: Path, log: list[str], capfd: pytest.CaptureFixture[str], monkeypatch: Patch
 ) -> None:
-    monkeypatch.setattr(steps, "_guarded", lambda run, work: work())
+    monkeypatch.setattr(steps, "guarded", lambda run, work: work())
     home = stale(hostile, tmp_path, "facets")
     found = leaks_of_failure(home, INSIDE["facets"], ValueError, log, capfd, monkeypatch)
     assert any(".db: plain" in line for line in found), found

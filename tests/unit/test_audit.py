@@ -15,7 +15,7 @@ from assets.clio.release import count_release
 from dagster_project.language_models import Fault, Request, Response
 from dagster_project.privacy.thresholds import Thresholds
 from schemas.audit import AuditReport
-from schemas.clio import ClusterLabel
+from schemas.naming import ClusterLabel
 from tests.naming_support import Answer, asker_of, block
 
 SECRET = bytes(range(32))

@@ -15,7 +15,8 @@ from assets.clio.clusters import Frames, cluster_conversations
 from assets.clio.model_naming import ModelNamer
 from assets.clio.model_naming.samples import MOST_OF_A_USER, PLACES, nearest_outside
 from dagster_project.language_models import Fault, Request, Response
-from schemas.clio import ClusterNaming, ClusterNode
+from schemas.clio import ClusterNode
+from schemas.naming import ClusterNaming
 from schemas.published import Cluster
 from tests.language_model_support import ScriptedModel
 from tests.naming_support import Answer, asker_of, block, honest, kind, label
