@@ -28,7 +28,7 @@ POINTS_PER_CENTROID = 256
 DIMENSIONS = 384
 
 
-def run_benchmark(rows: int, json_file: Path, seed: int) -> pl.DataFrame:
+def run_benchmark(rows: int, json_file: Path | None, seed: int) -> pl.DataFrame:
     """Run the pipeline on `rows` sampled conversations in a temporary home; write and return figures per stage.
 
     Columns: stage, rows, seconds, peak_memory_mb, floor_seconds (null where the specification gives none), ratio.
@@ -38,7 +38,8 @@ def run_benchmark(rows: int, json_file: Path, seed: int) -> pl.DataFrame:
     from dagster_project.home import Home
     from dagster_project.sample.generate import write_sample
 
-    make_private(json_file.resolve().parent)
+    if json_file is not None:
+        make_private(json_file.resolve().parent)
     with tempfile.TemporaryDirectory(prefix="observatory-bench-") as folder:
         sample, home = Path(folder) / "sample.jsonl", Home(Path(folder) / "home")
         write_sample(sample, rows, seed)
@@ -47,14 +48,14 @@ def run_benchmark(rows: int, json_file: Path, seed: int) -> pl.DataFrame:
             running.materialise(home, on_event)
         figures = _figures(home.lake.finished_steps(), rows, sample.stat().st_size)
     totals = _totals(figures)
-    json_file.write_text(
-        json.dumps({"machine": machine(), "rows": rows, "stages": figures, **totals}, indent=1)
-    )
+    if json_file is not None:
+        content = {"machine": machine(), "rows": rows, "stages": figures, **totals}
+        json_file.write_text(json.dumps(content, indent=1))
     sums = {"stages with a floor": "with_a_floor", "all but the model": "without_model"}
     return pl.DataFrame([*figures, *({"stage": name, **totals[key]} for name, key in sums.items())])
 
 
-def run_language_models(rows: int, json_file: Path) -> pl.DataFrame:
+def run_language_models(rows: int, json_file: Path | None) -> pl.DataFrame:
     """Measure the client of language models against a local server of fixed latency; write and return the figures.
 
     Columns as `benchmarks.language_models.measure` gives them. Raises ObservatoryError outside a checkout: the server
@@ -68,9 +69,11 @@ def run_language_models(rows: int, json_file: Path) -> pl.DataFrame:
         raise ObservatoryError(
             f"{error.name} is missing: this suite runs in a checkout of the repository, after `make install`"
         ) from None
-    make_private(json_file.resolve().parent)
+    if json_file is not None:
+        make_private(json_file.resolve().parent)
     figures = language_models.measure(rows)
-    language_models.write(figures, json_file)
+    if json_file is not None:
+        language_models.write(figures, json_file)
     return pl.DataFrame(figures, infer_schema_length=None)
 
 

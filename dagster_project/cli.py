@@ -226,11 +226,11 @@ def sample(
 
 @app.command()
 def bench(
-    json_file: Annotated[Path, typer.Option("--json", help="Where the figures go.")],
     suite: Annotated[
         BenchmarkSuite,
         typer.Option(help="The pipeline, or the client of language models against a local server."),
     ] = BenchmarkSuite.PIPELINE,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Where the figures go.")] = None,
     rows: Annotated[
         int | None,
         typer.Option(

@@ -20,8 +20,10 @@ class RunLog(pa.DataFrameModel):
     batch: pl.String = pa.Field(
         nullable=True, description="Batch that the step worked on; null for the whole."
     )
-    rows_in: pl.UInt64 = pa.Field(description="Rows read.")
-    rows_out: pl.UInt64 = pa.Field(description="Rows written.")
+    rows_in: pl.UInt64 = pa.Field(
+        description="Rows read; to two digits where a model left conversations unread."
+    )
+    rows_out: pl.UInt64 = pa.Field(description="Rows written, told as rows_in is.")
     seconds: pl.Float64 = pa.Field(ge=0, description="Wall time of the step.")
     model_calls: pl.UInt64 = pa.Field(
         nullable=True,

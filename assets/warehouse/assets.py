@@ -50,8 +50,9 @@ JOURNAL = {
     "cost": pl.Float64,
     "stopped": pl.Boolean,
 }
-# Of spending no more is told than this many digits, and of calls and tokens no single ones.
+# Of spending, and of rows where they are rounded, no more is told than this many digits, and no single ones.
 DIGITS, UNIT = 2, 10
+READING = "facets"
 STOPPED = "stopped before its end, what was answered is kept; "
 RELEASED = [
     CLUSTERS,
@@ -74,7 +75,7 @@ RELEASED = [
 @table_step(
     outputs=[RUN_LOG],
     inputs=RELEASED,
-    version="3",
+    version="4",
     group="warehouse",
     settings=("dp_epsilon", "min_conversations"),
     gates=lone_table_gates(RUN_LOG),
@@ -100,8 +101,7 @@ def log_of(entries: Sequence[Mapping[str, object]], ordinals: Mapping[str, str],
         "run_id",
         "stage",
         pl.col("batch").replace_strict(ordinals, default=None, return_dtype=pl.String),
-        "rows_in",
-        "rows_out",
+        *_rows(),
         "seconds",
         *_spending(fewest),
         pl.col("finished_at").str.to_datetime("%+", time_unit="us", time_zone="UTC"),
@@ -114,6 +114,21 @@ def log_of(entries: Sequence[Mapping[str, object]], ordinals: Mapping[str, str],
     )
 
 
+def _rows() -> list[pl.Expr]:
+    """Rows as they are published: rounded in all steps once a model has left conversations unread.
+
+    The difference between two steps, or within one, would tell how many those were.
+    """
+    partly = ((pl.col("stage") == READING) & (pl.col("rows_in") != pl.col("rows_out"))).any()
+    return [
+        pl.when(partly).then(_rounded(name)).otherwise(name).alias(name) for name in ("rows_in", "rows_out")
+    ]
+
+
+def _rounded(name: str) -> pl.Expr:
+    return (pl.col(name).cast(pl.Float64).round_sig_figs(DIGITS) / UNIT).round().cast(pl.UInt64) * UNIT
+
+
 def _spending(fewest: int) -> list[pl.Expr]:
     """Spending as it is published: rounded, and only of steps that read or asked about enough.
 
@@ -122,11 +137,7 @@ def _spending(fewest: int) -> list[pl.Expr]:
     """
     answers = pl.sum_horizontal("model_calls", "cached_calls")
     told = pl.max_horizontal("rows_in", answers) >= fewest
-    rounded = [
-        (pl.col(name).cast(pl.Float64).round_sig_figs(DIGITS) / UNIT).round().cast(pl.UInt64) * UNIT
-        for name in SPENDING
-    ]
-    shown = [*rounded, pl.col("cost").round_sig_figs(DIGITS)]
+    shown = [*map(_rounded, SPENDING), pl.col("cost").round_sig_figs(DIGITS)]
     return [pl.when(told).then(column) for column in shown]
 
 

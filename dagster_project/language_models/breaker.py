@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from dagster_project.errors import ObservatoryError
+from dagster_project.language_models.protocol import Fault
 
 FAILURES_IN_A_ROW = 3
 # Requests given up one after the other without an answer between them: the endpoint lives, but does not work.
@@ -50,8 +51,17 @@ class Breaker:
             if probing.done() and self._probing is probing:
                 self._probing, self._failures = None, 0
 
+    def refused(self, fault: Fault) -> None:
+        """A request was refused for what it asks. Raises ObservatoryError when nothing else has come for long."""
+        if fault is not Fault.REJECTED:
+            self.answered()
+            return
+        # A server that cannot take a request's form refuses them all.
+        self._failures = 0
+        self.lost()
+
     def answered(self) -> None:
-        """A request was answered, or refused for what it asks."""
+        """A request was answered."""
         self._failures = self._lost = 0
         self._turned_away_since = None
 

@@ -1,4 +1,4 @@
-"""What may be spent on a model, and what has been: reserved before a call is made, so that no limit is ever passed."""
+"""What may be spent on a model, and what has been: reserved before a call is made, so that no answer passes a limit."""
 
 from __future__ import annotations
 

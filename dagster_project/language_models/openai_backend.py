@@ -1,7 +1,7 @@
 """Any server that speaks OpenAI's chat completions: vLLM, llama.cpp, Ollama, a hosted model.
 
 The key comes from the environment alone: OBSERVATORY_API_KEY_<HOST> (`OBSERVATORY_API_KEY_MODELS_EXAMPLE_ORG` of
-models.example.org), or OPENAI_API_KEY; a server on this machine needs none.
+models.example.org), for OpenAI's own hosts OPENAI_API_KEY too; a server on this machine needs none.
 Source: design 3 and 4; specs/privacy_reliability.md 2.
 """
 
@@ -166,7 +166,7 @@ class OpenAIModel:
                 try:
                     content = await self._endpoint.post("/chat/completions", body)
                 except LastingError as failure:
-                    self._breaker.answered()
+                    self._breaker.refused(failure.fault)
                     return failure.fault, Usage(paid)
                 except PassingError as failure:
                     passing = failure

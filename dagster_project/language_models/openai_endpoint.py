@@ -129,8 +129,8 @@ class Endpoint:
         status, code = error.status_code, _code(error.body)
         if status in REFUSING:
             return ObservatoryError(
-                f"the endpoint at {self.host} refused the key (status {status}); set {key_variable(self.host)} or "
-                "OPENAI_API_KEY in the environment, then run again"
+                f"the endpoint at {self.host} refused the key (status {status}); set {key_variable(self.host)} in "
+                "the environment, then run again"
             )
         if status == MISSING:
             return ObservatoryError(
@@ -195,15 +195,15 @@ def api_key(host: str) -> str:
 
     Raises ObservatoryError, with the variables that may hold it, where there is none.
     """
-    key = os.environ.get(key_variable(host)) or os.environ.get("OPENAI_API_KEY")
-    if key:
-        return key
+    own = key_variable(host)
+    # OpenAI's key is OpenAI's: no other host gets to see it.
+    for name in (own, "OPENAI_API_KEY") if is_openai(host) else (own,):
+        if key := os.environ.get(name):
+            return key
     if is_here(host):
         # The library refuses to go without.
         return "none"
-    raise ObservatoryError(
-        f"the endpoint at {host} needs a key: set {key_variable(host)} or OPENAI_API_KEY in the environment"
-    )
+    raise ObservatoryError(f"the endpoint at {host} needs a key: set {own} in the environment")
 
 
 def seconds_asked(headers: Mapping[str, str]) -> float | None:

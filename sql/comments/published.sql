@@ -145,8 +145,8 @@ COMMENT ON TABLE run_log IS 'Steps that produced the published tables: rows in a
 COMMENT ON COLUMN run_log."run_id" IS 'Run of the pipeline that the step belonged to.';
 COMMENT ON COLUMN run_log."stage" IS 'Step of the pipeline.';
 COMMENT ON COLUMN run_log."batch" IS 'Batch that the step worked on; null for the whole.';
-COMMENT ON COLUMN run_log."rows_in" IS 'Rows read.';
-COMMENT ON COLUMN run_log."rows_out" IS 'Rows written.';
+COMMENT ON COLUMN run_log."rows_in" IS 'Rows read; to two digits where a model left conversations unread.';
+COMMENT ON COLUMN run_log."rows_out" IS 'Rows written, told as rows_in is.';
 COMMENT ON COLUMN run_log."seconds" IS 'Wall time of the step.';
 COMMENT ON COLUMN run_log."model_calls" IS 'Calls of language models, to the nearest ten or two digits, and so are tokens and cost; null without a model, where few rows stand behind it, or where they changed.';
 COMMENT ON COLUMN run_log."cached_calls" IS 'Answers that were known already and cost nothing, rounded.';

@@ -167,6 +167,15 @@ def test_content_that_does_not_fit_is_asked_for_again_a_bounded_number_of_times(
         )
 
 
+def test_a_server_that_refuses_the_form_of_every_request_ends_the_run() -> None:
+    with OpenAIServer(lambda call: quoting(400)) as server:
+        asked = (ask(str(number), f"word {number}") for number in range(1_000))
+        with pytest.raises(ObservatoryError, match="one after the other") as raised:
+            list(model_of(server).generate(asked))
+        assert sum(server.calls.values()) < 200
+    assert "secret" not in str(raised.value)
+
+
 def test_content_that_fits_at_last_is_the_answer(tmp_path: Path) -> None:
     face = Faults({FAULTY: ['{"grade": 7}', faults.MALFORMED_BODY, '{"grade": 2}']})
     with OpenAIServer(face) as server:
@@ -179,7 +188,7 @@ def test_content_that_fits_at_last_is_the_answer(tmp_path: Path) -> None:
     ("reply", "told"),
     [
         (quoting(401), "OBSERVATORY_API_KEY_127_0_0_1"),
-        (quoting(403), "OPENAI_API_KEY"),
+        (quoting(403), "refused the key"),
         (quoting(404, "model_not_found"), "no model test-model"),
         (quoting(402), "no credit"),
         (quoting(429, "insufficient_quota"), "no credit"),

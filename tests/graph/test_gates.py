@@ -121,11 +121,11 @@ def _renamed(result: tuple, name: str) -> tuple:
 def test_a_canary_in_the_event_log_stops_the_release(
     add: Add, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dagster_project import steps
+    from dagster_project import execution
 
     (tmp_path / "canaries.txt").write_text("zqv7-abcdefghijkl\n")
     Home(home).add_canaries(tmp_path / "canaries.txt")
-    monkeypatch.setattr(steps, "peak_megabytes", lambda: "zqv7-abcdefghijkl")
+    monkeypatch.setattr(execution, "peak_megabytes", lambda: "zqv7-abcdefghijkl")
     with pytest.raises(ObservatoryError, match=r"refused by clusters/no_leaks; nothing"):
         add()
     assert not Home(home).warehouse.exists()

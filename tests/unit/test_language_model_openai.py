@@ -188,7 +188,10 @@ def test_a_key_comes_from_the_environment_of_its_host_first(monkeypatch: pytest.
         api_key("models.example.org")
     assert api_key("127.0.0.1")
     monkeypatch.setenv("OPENAI_API_KEY", "one")
-    assert api_key("models.example.org") == "one"
+    assert api_key("api.openai.com") == "one"
+    assert api_key("127.0.0.1") != "one"
+    with pytest.raises(ObservatoryError, match="needs a key"):
+        api_key("models.example.org")
     monkeypatch.setenv("OBSERVATORY_API_KEY_MODELS_EXAMPLE_ORG", "two")
     assert api_key("models.example.org") == "two"
 

@@ -294,6 +294,19 @@ def test_the_log_tells_the_cost_in_round_figures_of_enough_rows() -> None:
     assert log["note"][2] == "peak memory 10 MiB"
 
 
+def test_how_many_conversations_a_model_left_unread_is_not_told() -> None:
+    def shown(read: int) -> list[tuple]:
+        steps = [("facets", 1_204, read), ("embeddings", read, read), ("clustering", read, 20)]
+        entries = [
+            {**entry(**spending.NOTHING), "stage": stage, "rows_in": rows_in, "rows_out": rows_out}
+            for stage, rows_in, rows_out in steps
+        ]
+        return log_of(entries, {}, 15).select("rows_in", "rows_out").rows()
+
+    assert shown(1_204)[0] == (1_204, 1_204)
+    assert shown(1_203) == shown(1_199) == [(1_200, 1_200), (1_200, 1_200), (1_200, 20)]
+
+
 def test_the_doctor_names_models_and_never_a_key(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-canary-0123456789")
     opened = Home(home)
