@@ -52,7 +52,9 @@ def answers_of(items: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
     parts = []
     for subject in range(SUBJECTS):
         shares = random.dirichlet(np.ones(len(OPTIONS)), items.height) * 0.98
-        logprobs = pl.Series(np.log(shares), dtype=pl.Array(pl.Float64, len(OPTIONS))).cast(pl.List(pl.Float64))
+        logprobs = pl.Series(np.log(shares), dtype=pl.Array(pl.Float64, len(OPTIONS))).cast(
+            pl.List(pl.Float64)
+        )
         facts = {"subject": f"model-{subject}", "sample": 0, "protocol": "logprobs", "status": "answered"}
         part = items.select("suite", "item_id", logprobs=logprobs, missing_mass=pl.lit(0.02)).with_columns(
             **{name: pl.lit(value) for name, value in facts.items()},
@@ -81,7 +83,10 @@ def metrics(count: int) -> dict[str, Any]:
     timed("means of hits", lambda: cluster_means(scored, "hit", by=by))
     timed("means of probabilities by unit", lambda: cluster_means(scored, "p_target", by=by))
     timed("means of probabilities by item", lambda: cluster_means(scored, "p_target", by=by, unit="item_id"))
-    timed("joint means of groups", lambda: joint_means(scored, ["p_target", "missing_mass"], by=["subject", "group"]))
+    timed(
+        "joint means of groups",
+        lambda: joint_means(scored, ["p_target", "missing_mass"], by=["subject", "group"]),
+    )
     return {
         "answers": answers.height,
         "scored": scored.height,

@@ -12,7 +12,12 @@ from pathlib import Path
 
 import polars as pl
 
-from schemas import comparison_rules, evaluation_expectations, model_written_expectations, opinion_expectations
+from schemas import (
+    comparison_rules,
+    evaluation_expectations,
+    model_written_expectations,
+    opinion_expectations,
+)
 from schemas.audit import LAYERS
 from schemas.lineage import BANDS, EVENTS, GONE
 from schemas.published import DIMENSIONS, NAME_LENGTH, SUMMARY_LENGTH

@@ -18,7 +18,10 @@ def question_rules(_: Mapping[str, float]) -> Rules:
         *((f"{name} hides no character", NO_MATCH, {"column": name, "regex": HIDDEN}) for name in STRINGS),
         ("one row per subject and item", TOGETHER_UNIQUE, {"column_list": ["subject", "item_id"]}),
         *((f"{name} is a share", BETWEEN, _from_zero(name, 1 + ROUNDING)) for name in SIMILARITIES),
-        *((f"{name} is not negative", BETWEEN, _from_zero(name, None)) for name in ("entropy", "human_entropy", "usage")),
+        *(
+            (f"{name} is not negative", BETWEEN, _from_zero(name, None))
+            for name in ("entropy", "human_entropy", "usage")
+        ),
         ("some country answered", BETWEEN, {"column": "countries", "min_value": 1}),
         ("a question is given", GIVEN, {"column": "question_id"}),
         ("the most similar is no less so than the mean", PAIR, at_least("most_similarity", "similarity")),

@@ -63,7 +63,9 @@ class OpinionQuestion(pa.DataFrameModel):
     condition: pl.String = pa.Field(
         str_length={"min_value": 1}, description="default, country/NAME (persona) or language/NAME."
     )
-    item_id: pl.String = pa.Field(str_length={"min_value": 1}, description="Item of the suite that was asked.")
+    item_id: pl.String = pa.Field(
+        str_length={"min_value": 1}, description="Item of the suite that was asked."
+    )
     question_id: pl.String = pa.Field(
         str_length={"min_value": 1}, description="Question, the same under every condition."
     )

@@ -83,7 +83,9 @@ def make_items(drafting: Drafting) -> Asked:
     languages = translated(questions, options.languages, options.translations, drafting)
     parts = [questions.with_columns(condition=pl.lit(DEFAULT), country=pl.lit(""), language=pl.lit(ENGLISH))]
     parts += [
-        questions.with_columns(condition=pl.lit(COUNTRY + name), country=pl.lit(name), language=pl.lit(ENGLISH))
+        questions.with_columns(
+            condition=pl.lit(COUNTRY + name), country=pl.lit(name), language=pl.lit(ENGLISH)
+        )
         for name in options.countries
     ]
     facts = questions.select("question_id", "unit", "dataset", topic="question")
@@ -91,9 +93,10 @@ def make_items(drafting: Drafting) -> Asked:
         condition=pl.lit(LANGUAGE) + pl.col("language"), country=pl.lit("")
     )
     every = pl.concat([*(part.with_columns(topic="question") for part in parts), spoken], how="diagonal")
-    untranslated = len(options.languages) * questions.height - languages.filter(
-        pl.col("language").is_in(options.languages)
-    ).height
+    untranslated = (
+        len(options.languages) * questions.height
+        - languages.filter(pl.col("language").is_in(options.languages)).height
+    )
     failed = pl.DataFrame({"step": ["untranslated"], "rows": [untranslated]})
     return Asked(
         completed(SUITE, _worded(every)),
@@ -104,7 +107,9 @@ def make_items(drafting: Drafting) -> Asked:
 
 def _worded(every: pl.DataFrame) -> pl.DataFrame:
     """The questions as items, all but the columns that have defaults."""
-    texts = [dict(zip(("content", "prefill"), _turns(row), strict=True)) for row in every.iter_rows(named=True)]
+    texts = [
+        dict(zip(("content", "prefill"), _turns(row), strict=True)) for row in every.iter_rows(named=True)
+    ]
     count = pl.col("options").list.len()
     letters = pl.lit(list(ascii_uppercase)).list.head(count)
     source = groups_of("translation")
@@ -115,7 +120,18 @@ def _worded(every: pl.DataFrame) -> pl.DataFrame:
         max_tokens=pl.lit(1),
         messages=messages_of("content"),
     )
-    return made.select("item_id", "dataset", "condition", "groups", "unit", "topic", "messages", "prefill", "options", "max_tokens")
+    return made.select(
+        "item_id",
+        "dataset",
+        "condition",
+        "groups",
+        "unit",
+        "topic",
+        "messages",
+        "prefill",
+        "options",
+        "max_tokens",
+    )
 
 
 def _turns(row: dict[str, Any]) -> Iterator[str]:
@@ -130,7 +146,13 @@ def question_text(question: str, options: list[str], country: str = "", listed: 
     """A question with its lettered options; asked for a person from `country` where one is named."""
     listed = _frames()[ENGLISH]["listed"] if listed is None else listed
     return render(
-        FOLDER, QUESTION, question=question, options=options, country=country, listed=listed, letters=ascii_uppercase
+        FOLDER,
+        QUESTION,
+        question=question,
+        options=options,
+        country=country,
+        listed=listed,
+        letters=ascii_uppercase,
     )
 
 
@@ -150,6 +172,8 @@ def contents(options: Options) -> dict[str, str]:
         given = getattr(options, name)
         if given is not None:
             if not Path(given).is_file():
-                raise ObservatoryError(f"there is no file {Path(given).name}; give another one with --option {name}=PATH")
+                raise ObservatoryError(
+                    f"there is no file {Path(given).name}; give another one with --option {name}=PATH"
+                )
             found[name] = sha256_file(Path(given))
     return found

@@ -34,8 +34,18 @@ def compared(
     less that by default (null by default); entropy, human_entropy (bits); missing_mass; usage (0 where none is near).
     """
     near = usage.select("item_id", usage=pl.when("near").then("weight").otherwise(0.0))
-    scored = option_scores(items, answers).join(near, on="item_id", how="left").select(
-        *PART, "unit", "item_id", "p", "missing_mass", pl.col("usage").fill_null(0.0), question_id=QUESTION
+    scored = (
+        option_scores(items, answers)
+        .join(near, on="item_id", how="left")
+        .select(
+            *PART,
+            "unit",
+            "item_id",
+            "p",
+            "missing_mass",
+            pl.col("usage").fill_null(0.0),
+            question_id=QUESTION,
+        )
     )
     rows = scored.join(opinions.drop("unit", "dataset", "options"), on="question_id").sort(*ANSWER, "country")
     key = (*PART, "item_id", "question_id", "unit", "country", "missing_mass", "usage")

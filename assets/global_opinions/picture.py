@@ -58,18 +58,28 @@ def world_map(metrics: pl.DataFrame) -> bytes:
         & (pl.col("dataset") == ALL)
         & (pl.col("weighting") == BY_ITEM)
         & pl.col("estimate").is_not_null()
-        & (pl.col("metric") == pl.when(pl.col("condition") == DEFAULT).then(pl.lit("similarity")).otherwise(pl.lit("shift")))
+        & (
+            pl.col("metric")
+            == pl.when(pl.col("condition") == DEFAULT).then(pl.lit("similarity")).otherwise(pl.lit("shift"))
+        )
     )
     labels = {label: country_of(label) for label in rows["level"].unique()}
-    rows = rows.with_columns(country=pl.col("level").replace_strict(labels, default=None, return_dtype=pl.String))
+    rows = rows.with_columns(
+        country=pl.col("level").replace_strict(labels, default=None, return_dtype=pl.String)
+    )
     unplaced = sorted(label for label, country in labels.items() if country is None)
     rows = rows.sort("n", "level", descending=[True, False]).unique(
         ["subject", "condition", "country"], keep="first", maintain_order=True
     )
-    parts = rows.drop_nulls("country").sort(
-        "subject", pl.col("condition") != DEFAULT, "condition", "country"
-    ).partition_by("subject", "condition", as_dict=True, maintain_order=True)
-    panels = [_panel(str(subject), str(condition), part, place) for place, ((subject, condition), part) in enumerate(parts.items())]
+    parts = (
+        rows.drop_nulls("country")
+        .sort("subject", pl.col("condition") != DEFAULT, "condition", "country")
+        .partition_by("subject", "condition", as_dict=True, maintain_order=True)
+    )
+    panels = [
+        _panel(str(subject), str(condition), part, place)
+        for place, ((subject, condition), part) in enumerate(parts.items())
+    ]
     return _drawn(panels, unplaced)
 
 
@@ -92,7 +102,11 @@ def _panel(subject: str, condition: str, part: pl.DataFrame, place: int) -> dict
         }
         for name, at in tiles()[0].items()
     ]
-    what = "similarity to the people of each country" if condition == DEFAULT else "change of it against the default"
+    what = (
+        "similarity to the people of each country"
+        if condition == DEFAULT
+        else "change of it against the default"
+    )
     return {"title": f"{subject}, {condition}: {what}", "top": top, "tiles": drawn, "legend": scale.legend()}
 
 
@@ -125,7 +139,9 @@ class _Scale:
 
     def legend(self) -> list[dict[str, Any]]:
         """Colours with their figures, from low to high."""
-        values = [self.low + (self.high - self.low) * step / (LEGEND_STEPS - 1) for step in range(LEGEND_STEPS)]
+        values = [
+            self.low + (self.high - self.low) * step / (LEGEND_STEPS - 1) for step in range(LEGEND_STEPS)
+        ]
         return [
             {"x": MARGIN + 62 * place, "colour": self.colour(value)[0], "name": f"{value:.3f}"}
             for place, value in enumerate(values)
@@ -133,7 +149,9 @@ class _Scale:
 
 
 def _mixed(first: Colour, second: Colour, share: float) -> tuple[str, bool]:
-    red, green, blue = (round(a + (b - a) * min(max(share, 0), 1)) for a, b in zip(first, second, strict=True))
+    red, green, blue = (
+        round(a + (b - a) * min(max(share, 0), 1)) for a, b in zip(first, second, strict=True)
+    )
     return f"#{red:02x}{green:02x}{blue:02x}", 0.3 * red + 0.59 * green + 0.11 * blue < 140
 
 
@@ -151,7 +169,9 @@ def _drawn(panels: list[dict[str, Any]], unplaced: list[str]) -> bytes:
     return (
         environment.get_template(TEMPLATE)
         .render(
-            title="Global opinions: similarity by country" if panels else "Global opinions: no subject has been scored yet",
+            title="Global opinions: similarity by country"
+            if panels
+            else "Global opinions: no subject has been scored yet",
             width=width,
             height=max(len(panels), 1) * height,
             foot=height - FOOT,

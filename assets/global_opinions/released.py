@@ -95,7 +95,9 @@ def _from_csv(path: Path, counts: dict[str, int]) -> Iterator[_Question]:
     except (OSError, UnicodeDecodeError, csv.Error):
         raise ObservatoryError(f"{path.name} cannot be read as CSV or JSON of survey questions") from None
     if absent := sorted(set(CSV_FIELDS) - set(rows[0] if rows else ())):
-        raise ObservatoryError(f"{path.name} lacks {', '.join(absent)}; give the released CSV, or JSON with {JSON_FIELDS}")
+        raise ObservatoryError(
+            f"{path.name} lacks {', '.join(absent)}; give the released CSV, or JSON with {JSON_FIELDS}"
+        )
     for row in rows:
         options, selections = _literal(row["options"] or ""), _literal(_braces(row["selections"] or ""))
         if not isinstance(options, list) or not isinstance(selections, dict):
@@ -111,14 +113,18 @@ def _from_json(path: Path) -> list[_Question]:
         rows = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         raise ObservatoryError(f"{path.name} cannot be read as JSON") from None
-    if not isinstance(rows, list) or not all(isinstance(row, dict) and set(JSON_FIELDS) <= set(row) for row in rows):
+    if not isinstance(rows, list) or not all(
+        isinstance(row, dict) and set(JSON_FIELDS) <= set(row) for row in rows
+    ):
         raise ObservatoryError(f"{path.name} is no list of objects with {', '.join(JSON_FIELDS)}")
     asked: dict[tuple[str, str, tuple[str, ...]], dict[str, Any]] = {}
     for row in rows:
         options = tuple(map(option_text, row["options"]))
         key = (str(row.get("source") or NO_SOURCE), str(row["question"] or ""), options)
         asked.setdefault(key, {})[str(row["country"])] = row["distribution"]
-    return [_Question(source, text, list(options), shares) for (source, text, options), shares in asked.items()]
+    return [
+        _Question(source, text, list(options), shares) for (source, text, options), shares in asked.items()
+    ]
 
 
 def option_text(option: Any) -> str:
@@ -143,7 +149,9 @@ def _literal(text: str) -> Any:
 def _digest(question: _Question) -> str:
     content = json.dumps([question.source, question.text, question.options], ensure_ascii=False)
     # Letters alone: a run of digits could pass for somebody's number.
-    return f"{question.source}-{hashlib.blake2b(content.encode(), digest_size=8).hexdigest().translate(LETTERS)}"
+    return (
+        f"{question.source}-{hashlib.blake2b(content.encode(), digest_size=8).hexdigest().translate(LETTERS)}"
+    )
 
 
 def _rows(question: _Question, unit: str, name: str, counts: dict[str, int]) -> Iterator[dict[str, Any]]:

@@ -28,11 +28,23 @@ DEGREES: tuple[tuple[float, re.Pattern[str]], ...] = tuple(
     (degree, re.compile(rf"\b(?:{words})\b", re.IGNORECASE))
     for degree, words in (
         (0, r"neither|same|unchanged|neutral|undecided|stay\w* about"),
-        (0, r"not at all|at all|never|none|nothing|not a (?:problem|threat)|no (?:confidence|trust|influence|risk) at all"),
+        (
+            0,
+            r"not at all|at all|never|none|nothing|not a (?:problem|threat)|no (?:confidence|trust|influence|risk) at all",
+        ),
         (3, r"quite a lot"),
-        (1, r"not too|not very|not \w+ very|not much|hardly|rarely|seldom|a little|only a little|minor|small|not (?:often|frequently)"),
-        (4, r"very|strongly|completely|totally|definitely|extremely|always|a great deal|great deal|a lot|lot|major|most|excellent"),
-        (2, r"somewhat|mostly|fairly|rather|quite|some|probably|moderately|sometimes|occasionally|a fair amount|fair amount|only fair"),
+        (
+            1,
+            r"not too|not very|not \w+ very|not much|hardly|rarely|seldom|a little|only a little|minor|small|not (?:often|frequently)",
+        ),
+        (
+            4,
+            r"very|strongly|completely|totally|definitely|extremely|always|a great deal|great deal|a lot|lot|major|most|excellent",
+        ),
+        (
+            2,
+            r"somewhat|mostly|fairly|rather|quite|some|probably|moderately|sometimes|occasionally|a fair amount|fair amount|only fair",
+        ),
         (3, r"often|frequently|usually|much"),
     )
 )
@@ -66,7 +78,10 @@ def _numbered(options: Sequence[str]) -> bool:
     if len(inner) < max(len(options) - 2, 2):
         return False
     ends = [int(option) for option in (options[0], options[-1]) if NUMBER.match(option)]
-    steps = {after - before for before, after in pairwise([*ends[:1], *inner] if NUMBER.match(options[0]) else inner)}
+    steps = {
+        after - before
+        for before, after in pairwise([*ends[:1], *inner] if NUMBER.match(options[0]) else inner)
+    }
     return steps in ({1}, {-1})
 
 

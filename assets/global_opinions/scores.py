@@ -71,8 +71,10 @@ def _means(rows: pl.DataFrame, values: Sequence[str], by: Sequence[str]) -> pl.D
     by_item = joint_means(rows, values, by=by)
     reached = joint_means(rows, values, by=by, weight="usage")
     key = ["value", *by]
-    by_usage = by_item.select(key).join(reached, on=key, how="left", maintain_order="left").with_columns(
-        pl.col("n", "units").fill_null(0), pl.col("method").fill_null(UNREACHED)
+    by_usage = (
+        by_item.select(key)
+        .join(reached, on=key, how="left", maintain_order="left")
+        .with_columns(pl.col("n", "units").fill_null(0), pl.col("method").fill_null(UNREACHED))
     )
     both = [
         part.with_columns(weighting=pl.lit(name)) for name, part in ((BY_ITEM, by_item), (BY_USAGE, by_usage))
@@ -95,7 +97,9 @@ def _of_items(rows: pl.DataFrame) -> pl.DataFrame:
 def _refusals(answered: Answered) -> pl.DataFrame:
     """One row per answer that came: refused, 1 where it is a refusal or names no option."""
     near = answered.usage.select("item_id", usage=pl.when("near").then("weight").otherwise(0.0))
-    facts = answered.items.select("item_id", "dataset", "condition", "unit").join(near, on="item_id", how="left")
+    facts = answered.items.select("item_id", "dataset", "condition", "unit").join(
+        near, on="item_id", how="left"
+    )
     came = answered.answers.filter(~pl.col("status").is_in([FAULT, UNAVAILABLE]))
     return came.join(facts, on="item_id").select(
         *PART, "unit", pl.col("usage").fill_null(0.0), refused=(pl.col("status") != ANSWERED).cast(pl.Float64)
@@ -122,7 +126,9 @@ def _missing(answered: Answered, opinions: pl.DataFrame) -> pl.DataFrame:
             (of_countries, pl.lit(COUNTRY), pl.col("level")),
         )
     ]
-    every = pl.concat(part.select("item_id", "dataset", "condition", "group", "level", "near") for part in parts)
+    every = pl.concat(
+        part.select("item_id", "dataset", "condition", "group", "level", "near") for part in parts
+    )
     by = ["dataset", "condition", "group", "level"]
     weighted = [
         missing(part, answered.answers, by).with_columns(weighting=pl.lit(name))

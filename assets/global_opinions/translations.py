@@ -48,11 +48,15 @@ def read_translations(path: Path, questions: pl.DataFrame) -> pl.DataFrame:
     known = given.join(questions.select("question_id", asked="options"), on="question_id")
     unlike = known.filter(pl.col("options").list.len() != pl.col("asked").list.len()).height
     if unlike:
-        raise ObservatoryError(f"{unlike} translations in {path.name} have another number of options than their question")
+        raise ObservatoryError(
+            f"{unlike} translations in {path.name} have another number of options than their question"
+        )
     return known.drop("asked").with_columns(translation=pl.lit(SUPPLIED)).select(*SCHEMA)
 
 
-def translated(questions: pl.DataFrame, languages: Sequence[str], file: str | None, drafting: Drafting) -> pl.DataFrame:
+def translated(
+    questions: pl.DataFrame, languages: Sequence[str], file: str | None, drafting: Drafting
+) -> pl.DataFrame:
     """The questions in each language, columns SCHEMA: supplied where they are, the writer's for the rest.
 
     In: question_id, question, options. A question that the writer cannot translate is not asked in the language. Raises
@@ -60,10 +64,14 @@ def translated(questions: pl.DataFrame, languages: Sequence[str], file: str | No
     """
     supplied = pl.DataFrame(schema=SCHEMA) if file is None else read_translations(Path(file), questions)
     wanted = list(dict.fromkeys([*languages, *supplied["language"].unique(maintain_order=True)]))
-    pairs = pl.DataFrame({"language": list(languages)}, schema={"language": pl.String}).join(questions, how="cross")
+    pairs = pl.DataFrame({"language": list(languages)}, schema={"language": pl.String}).join(
+        questions, how="cross"
+    )
     rest = pairs.join(supplied, on=["language", "question_id"], how="anti", maintain_order="left")
     written = pl.DataFrame(list(_written(rest, drafting)), schema=SCHEMA, orient="row")
-    place = pl.col("language").replace_strict({name: n for n, name in enumerate(wanted)}, return_dtype=pl.UInt32)
+    place = pl.col("language").replace_strict(
+        {name: n for n, name in enumerate(wanted)}, return_dtype=pl.UInt32
+    )
     return pl.concat([supplied, written]).sort(place, "question_id")
 
 
@@ -88,7 +96,9 @@ def _written(rest: pl.DataFrame, drafting: Drafting) -> Iterator[dict[str, Any]]
 def _request(name: str, row: dict[str, Any]) -> Request:
     from dagster_project.language_models import Message, Request, Sampling
 
-    content = render(FOLDER, TRANSLATE, language=row["language"], question=row["question"], options=row["options"])
+    content = render(
+        FOLDER, TRANSLATE, language=row["language"], question=row["question"], options=row["options"]
+    )
     count = len(row["options"])
     text = {"type": "string", "minLength": 1}
     schema = {

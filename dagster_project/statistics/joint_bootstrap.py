@@ -41,13 +41,17 @@ def joint_means(
     long = kept.unpivot(on=values, index=index, variable_name="value", value_name="_x").drop_nulls("_x")
     x = pl.col("_x").cast(pl.Float64)
     key = ["value", *by]
-    sums = long.group_by(*key, unit).agg(total=(pl.col("_w") * x).sum(), weight=pl.col("_w").sum(), n=pl.len())
+    sums = long.group_by(*key, unit).agg(
+        total=(pl.col("_w") * x).sum(), weight=pl.col("_w").sum(), n=pl.len()
+    )
     groups = sums.group_by(key).agg(pl.col("n").sum(), units=pl.len()).sort(key).with_row_index("_group")
     sums = sums.join(groups.select(*key, "_group"), on=key, nulls_equal=True)
     places = sums.select(group="_group", place=pl.col(unit).rank("dense") - 1, total="total", weight="weight")
     ends = _ends(places.sort("group", "place"), groups["units"].to_numpy(), draws, seed)
-    table = groups.drop("_group").with_columns(**ends).with_columns(
-        method=pl.when(pl.col("ci_low").is_null()).then(pl.lit(NONE)).otherwise(pl.lit(JOINT))
+    table = (
+        groups.drop("_group")
+        .with_columns(**ends)
+        .with_columns(method=pl.when(pl.col("ci_low").is_null()).then(pl.lit(NONE)).otherwise(pl.lit(JOINT)))
     )
     return with_wilson(table.select(*key, *(pl.col(name).cast(kind) for name, kind in COLUMNS.items())))
 

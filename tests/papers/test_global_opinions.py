@@ -51,7 +51,9 @@ def test_g1_the_json_form_is_read_whole(data_dir: Path) -> None:
     assert opinions["country"].str.contains(r"\(Non-national sample\)").any(), "labels stay verbatim"
 
 
-def test_g1_the_csv_form_is_read_without_evaluating_it_and_what_is_left_out_is_counted(tmp_path: Path) -> None:
+def test_g1_the_csv_form_is_read_without_evaluating_it_and_what_is_left_out_is_counted(
+    tmp_path: Path,
+) -> None:
     good = ("Good?", {"France": [0.5, 0.5], "Peru": [0.0, 0.0], "Iran": [0.9, 0.2]}, ["Yes", "No"], "GAS")
     rows = [
         good,
@@ -102,7 +104,9 @@ def test_g2_the_example_through_items_and_scores(tmp_path: Path) -> None:
     expected = {"Belgium": 1, "France": 0.855076, "Greece": 0.408954, "Sweden": 0.851506}
     assert by_country(metrics) == pytest.approx(expected, abs=5e-7)
     base_e = by_country(metrics, "similarity_base_e")
-    assert base_e == pytest.approx({"Belgium": 1, "France": 0.879343, "Greece": 0.507922, "Sweden": 0.876370}, abs=5e-7)
+    assert base_e == pytest.approx(
+        {"Belgium": 1, "France": 0.879343, "Greece": 0.507922, "Sweden": 0.876370}, abs=5e-7
+    )
     methods = metrics.filter(metric="similarity", group="country")["method"]
     assert methods.str.contains("base 2", literal=True).all()
 
@@ -116,7 +120,9 @@ def test_g2_models_answers_of_a_benchmark_have_the_distances_that_it_published(d
         if len(people) == len(model) and sum(model) > 0 and sum(people) > 0:
             compared += 1
             assert jensen_shannon_distance(people, model, 2.0) == pytest.approx(float(row["jsd"]), abs=1e-6)
-    assert (len(rows), compared) == (593, 516), "the others give another number of shares than there are options"
+    assert (len(rows), compared) == (593, 516), (
+        "the others give another number of shares than there are options"
+    )
 
 
 def test_g3_the_base_scales_distances_and_keeps_the_order(tmp_path: Path) -> None:
@@ -137,7 +143,9 @@ def test_g4_bounds_symmetry_triangle_and_order_of_options() -> None:
     p, q, r = np.random.default_rng(4).dirichlet(np.full(6, 0.5), (3, 500))
     assert np.all(jensen_shannon_distance(p, p) == 0)
     assert np.allclose(jensen_shannon_distance(p, q), jensen_shannon_distance(q, p))
-    assert np.all(jensen_shannon_distance(p, r) <= jensen_shannon_distance(p, q) + jensen_shannon_distance(q, r) + 1e-12)
+    assert np.all(
+        jensen_shannon_distance(p, r) <= jensen_shannon_distance(p, q) + jensen_shannon_distance(q, r) + 1e-12
+    )
     order = [3, 0, 5, 1, 4, 2]
     assert np.allclose(jensen_shannon_distance(p, q), jensen_shannon_distance(p[:, order], q[:, order]))
 
@@ -148,7 +156,9 @@ def test_g5_a_countrys_own_shares_are_wholly_similar_and_first(data_dir: Path) -
     for country in largest:
         own = asked.opinions.filter(country=country)
         part = asked.opinions.filter(pl.col("question_id").is_in(own["question_id"].implode()))
-        some = asked.items.filter(pl.col("item_id").str.strip_suffix("/default").is_in(own["question_id"].implode()))
+        some = asked.items.filter(
+            pl.col("item_id").str.strip_suffix("/default").is_in(own["question_id"].implode())
+        )
         shares = own.select("question_id", "shares")
         chosen = type(asked)(some, part, asked.left_out)
         found = by_country(scored(chosen, answers_as(chosen, shares)))
@@ -166,7 +176,13 @@ def test_g5_even_answers_have_the_similarity_of_the_formula(tmp_path: Path) -> N
 
 def test_g6_only_a_countrys_own_questions_count(tmp_path: Path) -> None:
     rows = random_rows(20, COUNTRIES, seed=6)
-    more = [*rows, *[(f"Elsewhere {n}?", {"Kenya": shares["Kenya"]}, options, "GAS") for n, (_, shares, options, _) in enumerate(rows)]]
+    more = [
+        *rows,
+        *[
+            (f"Elsewhere {n}?", {"Kenya": shares["Kenya"]}, options, "GAS")
+            for n, (_, shares, options, _) in enumerate(rows)
+        ],
+    ]
     few = drafted(write_csv(tmp_path / "few.csv", rows))
     many = drafted(write_csv(tmp_path / "many.csv", more))
     one, other = scored(few, uniform(few)), scored(many, uniform(many))
@@ -237,7 +253,9 @@ def test_refusals_and_missing_mass_are_told_and_what_no_usage_reaches_has_no_fig
     ).drop("row")
     metrics = scored(asked, answers).filter(dataset="all")
     whole = metrics.filter(pl.col("group").is_null(), weighting="items")
-    found = {row["metric"]: (row["estimate"], row["n"], row["missing"]) for row in whole.iter_rows(named=True)}
+    found = {
+        row["metric"]: (row["estimate"], row["n"], row["missing"]) for row in whole.iter_rows(named=True)
+    }
     assert found["refused"] == (pytest.approx(0.2), 10, 2)
     assert found["half_missing"] == (1, 8, 2)
     assert found["missing_mass"] == (pytest.approx(0.6), 8, 2)
@@ -248,30 +266,52 @@ def test_refusals_and_missing_mass_are_told_and_what_no_usage_reaches_has_no_fig
 
 def test_questions_near_usage_carry_its_weight(tmp_path: Path) -> None:
     asked = drafted(write_csv(tmp_path / "o.csv", random_rows(6, COUNTRIES)))
-    usage = unreached(asked.items).with_row_index("row").with_columns(
-        near=pl.col("row") < 2, weight=pl.when(pl.col("row") < 2).then(pl.col("row") * 2.0 + 1).otherwise(0.0)
-    ).drop("row")
+    usage = (
+        unreached(asked.items)
+        .with_row_index("row")
+        .with_columns(
+            near=pl.col("row") < 2,
+            weight=pl.when(pl.col("row") < 2).then(pl.col("row") * 2.0 + 1).otherwise(0.0),
+        )
+        .drop("row")
+    )
     answers = uniform(asked)
     table = by_question(asked.items, answers, usage, asked.opinions)
     assert table["usage"].sum() == pytest.approx(4)
     values = dict(table.select("item_id", "similarity").iter_rows())
     first, second = (values[name] for name in asked.items["item_id"].head(2))
-    whole = scored(asked, answers, usage).filter(pl.col("group").is_null(), metric="similarity", dataset="all", weighting="usage")
+    whole = scored(asked, answers, usage).filter(
+        pl.col("group").is_null(), metric="similarity", dataset="all", weighting="usage"
+    )
     assert whole["estimate"].item() == pytest.approx((first + 3 * second) / 4)
 
 
 def test_supplied_translations_come_first_and_the_writer_translates_the_rest(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "o.csv", random_rows(2, COUNTRIES))
     ids = drafted(path).items["item_id"].str.strip_suffix("/default").to_list()
-    given = {"language": "Russian", "question_id": ids[0], "question": "Вопрос?", "options": ["а", "б", "в", "г"]}
+    given = {
+        "language": "Russian",
+        "question_id": ids[0],
+        "question": "Вопрос?",
+        "options": ["а", "б", "в", "г"],
+    }
     supplied = tmp_path / "t.jsonl"
     supplied.write_text(pl.DataFrame([given]).write_ndjson())
     writer = ScriptedModel(lambda _: '{"question": "Другой вопрос?", "options": ["1", "2", "3", "4"]}')
     asked = drafted(path, askers(tmp_path, writer=writer), languages=("Russian",), translations=str(supplied))
     spoken = asked.items.filter(condition="language/Russian")
-    told = {row["item_id"]: (row["messages"][0]["content"], row["groups"][0]["level"]) for row in spoken.to_dicts()}
-    assert "Вопрос?" in told[f"{ids[0]}/language/Russian"][0] and told[f"{ids[0]}/language/Russian"][1] == "supplied"
-    assert "Другой вопрос?" in told[f"{ids[1]}/language/Russian"][0] and told[f"{ids[1]}/language/Russian"][1] == "writer"
+    told = {
+        row["item_id"]: (row["messages"][0]["content"], row["groups"][0]["level"])
+        for row in spoken.to_dicts()
+    }
+    assert (
+        "Вопрос?" in told[f"{ids[0]}/language/Russian"][0]
+        and told[f"{ids[0]}/language/Russian"][1] == "supplied"
+    )
+    assert (
+        "Другой вопрос?" in told[f"{ids[1]}/language/Russian"][0]
+        and told[f"{ids[1]}/language/Russian"][1] == "writer"
+    )
     assert len(writer.asked) == 1 and not any("possible answers" in text for text, _ in told.values())
     metrics = scored(asked, answers_of_country(asked, "Kenya"))
     assert by_country(metrics, condition="language/Russian")["Kenya"] == pytest.approx(1)
@@ -287,17 +327,24 @@ def test_what_cannot_be_translated_is_refused_or_counted(tmp_path: Path) -> None
     assert set(asked.items["condition"]) == {"default"}
 
 
-def test_the_map_shows_countries_under_any_of_their_names_and_greys_those_of_few_questions(tmp_path: Path) -> None:
+def test_the_map_shows_countries_under_any_of_their_names_and_greys_those_of_few_questions(
+    tmp_path: Path,
+) -> None:
     assert country_of("S. Korea") == "South Korea" and country_of("Mali (Non-national sample)") == "Mali"
     assert country_of("Atlantis") is None
     places = [(it["column"], it["row"]) for it in tiles()[0].values()]
     assert len(set(places)) == len(places) and set(tiles()[1].values()) <= set(tiles()[0])
     names = ["Great Britain", "Kenya", "Atlantis"]
     rows = random_rows(120, names, seed=9)
-    rows = [(text, {n: s for n, s in shares.items() if n != "Kenya" or place < 50}, *rest) for place, (text, shares, *rest) in enumerate(rows)]
+    rows = [
+        (text, {n: s for n, s in shares.items() if n != "Kenya" or place < 50}, *rest)
+        for place, (text, shares, *rest) in enumerate(rows)
+    ]
     asked = drafted(write_csv(tmp_path / "o.csv", rows))  # type: ignore[arg-type]
     svg = world_map(scored(asked, uniform(asked)).with_columns(suite=pl.lit("global_opinions"))).decode()
-    titles = [node.text or "" for node in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}title")]
+    titles = [
+        node.text or "" for node in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}title")
+    ]
     assert any(title.startswith("Great Britain: 0.") and "120 questions" in title for title in titles)
     assert "Kenya: 50 questions, too few" in titles and "Atlantis" in svg
     assert b"no subject" in world_map(pl.DataFrame(schema={"group": pl.String, "dataset": pl.String, "weighting": pl.String,

@@ -196,7 +196,9 @@ def eval_metrics() -> pl.DataFrame:
     slope = {"metric": "match_rate_slope", "subject": "all", "group": "parameters"}
     opinion = {"suite": "global_opinions", "metric": "similarity", "dataset": "all"}
     country = {"group": "country", "level": "Belgium"}
-    return _typed([row, row | other, row | score, row | slope, row | opinion, row | opinion | country], EvalMetric)
+    return _typed(
+        [row, row | other, row | score, row | slope, row | opinion, row | opinion | country], EvalMetric
+    )
 
 
 def eval_suites() -> pl.DataFrame:
@@ -260,9 +262,19 @@ def opinion_questions() -> pl.DataFrame:
     """A question on a scale, and one of a single country that is on none."""
     row = {"subject": "tiny", "dataset": "GAS", "condition": "default", "item_id": "GAS-abc/default"}
     row |= {"question_id": "GAS-abc", "countries": 2, "similarity": 0.7, "ordinal_similarity": 0.8}
-    row |= {"most_similar": "Belgium", "most_similarity": 0.8, "least_similar": "Greece", "least_similarity": 0.6}
+    row |= {
+        "most_similar": "Belgium",
+        "most_similarity": 0.8,
+        "least_similar": "Greece",
+        "least_similarity": 0.6,
+    }
     row |= {"entropy": 0.4, "human_entropy": 1.3, "missing_mass": 0.01, "usage": 0.0}
-    lone = {"item_id": "GAS-def/default", "question_id": "GAS-def", "countries": 1, "ordinal_similarity": None}
+    lone = {
+        "item_id": "GAS-def/default",
+        "question_id": "GAS-def",
+        "countries": 1,
+        "ordinal_similarity": None,
+    }
     lone |= {"least_similar": "Belgium", "similarity": 0.5, "most_similarity": 0.5, "least_similarity": 0.5}
     return _typed([row, row | lone], OpinionQuestion)
 

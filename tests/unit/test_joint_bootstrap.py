@@ -38,7 +38,12 @@ def test_each_group_has_the_estimate_and_nearly_the_interval_that_it_has_alone(w
 
 def test_columns_and_groups_that_lack_values_are_left_out_one_by_one() -> None:
     rows = pl.DataFrame(
-        {"unit": ["a", "b", "c", "a"], "g": ["x", "x", "x", "y"], "u": [1.0, 3.0, None, 2.0], "v": [None, None, 5.0, None]}
+        {
+            "unit": ["a", "b", "c", "a"],
+            "g": ["x", "x", "x", "y"],
+            "u": [1.0, 3.0, None, 2.0],
+            "v": [None, None, 5.0, None],
+        }
     )
     found = joint_means(rows, ["u", "v"], by=["g"]).select("value", "g", *ENDS[:1], "n", "units", "method")
     assert found.select("value", "g", "estimate", "n", "units").rows() == [
@@ -56,7 +61,9 @@ def test_groups_that_are_the_same_have_the_same_interval_and_portions_do_not_mat
     found = joint_means(both, ["x"], by=["group"])
     assert found.row(0)[2:] == found.row(1)[2:]
     monkeypatch.setattr(joint_bootstrap, "CELLS_AT_ONCE", 2_500)
-    assert joint_means(both, ["x"], by=["group"]).select(ENDS).rows() == pytest.approx(found.select(ENDS).rows())
+    assert joint_means(both, ["x"], by=["group"]).select(ENDS).rows() == pytest.approx(
+        found.select(ENDS).rows()
+    )
 
 
 def test_units_that_all_agree_get_wilsons_interval() -> None:
@@ -67,7 +74,9 @@ def test_units_that_all_agree_get_wilsons_interval() -> None:
 def test_intervals_hold_the_truth_in_groups_of_part_of_the_units() -> None:
     held = 0
     for world in range(60):
-        rows = frame(units=200, groups=2, seed=world).filter((pl.col("group") == 0) | (pl.col("unit") % 5 == 0))
+        rows = frame(units=200, groups=2, seed=world).filter(
+            (pl.col("group") == 0) | (pl.col("unit") % 5 == 0)
+        )
         found = joint_means(rows, ["x"], by=["group"], draws=400, seed=world)
         held += found.select(((pl.col("ci_low") <= 0) & (pl.col("ci_high") >= 0)).sum()).item()
     assert 0.88 <= held / 120 <= 0.99

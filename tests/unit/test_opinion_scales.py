@@ -44,7 +44,16 @@ def test_what_has_no_order_as_it_is_listed_is_on_none(options: list[str]) -> Non
 
 
 def test_refusals_answer_nothing() -> None:
-    said = ["Yes", "DK/Refused", "Don't know", "No answer", "Missing; Unknown", "Other (VOL)", "Don't belong", "None"]
+    said = [
+        "Yes",
+        "DK/Refused",
+        "Don't know",
+        "No answer",
+        "Missing; Unknown",
+        "Other (VOL)",
+        "Don't belong",
+        "None",
+    ]
     assert substantive(said) == [True, False, False, False, False, True, True, True]
 
 
