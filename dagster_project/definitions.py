@@ -22,6 +22,7 @@ import assets.clio.release_assets  # noqa: E402
 import assets.conversations.assets  # noqa: E402
 import assets.discrimination.assets  # noqa: E402
 import assets.evaluation.assets  # noqa: E402
+import assets.global_opinions.opinion_assets  # noqa: E402
 import assets.model_written_evals.writing_assets  # noqa: E402
 import assets.warehouse.assets  # noqa: E402
 from dagster_project import automation  # noqa: E402
@@ -41,6 +42,7 @@ ROOMS = [
     assets.clio.map_assets,
     assets.discrimination.assets,
     assets.evaluation.assets,
+    assets.global_opinions.opinion_assets,
     assets.model_written_evals.writing_assets,
     assets.warehouse.assets,
 ]
