@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import polars as pl
 
+from assets.evaluation.metric_rows import PART, SCHEMA, empty, means
 from assets.evaluation.probabilities import missing as missing_answers
 from assets.evaluation.probabilities import option_scores, with_groups
 from assets.model_written_evals.items import YES_NO
-from assets.model_written_evals.metric_rows import PART, SCHEMA, empty, means
 from assets.model_written_evals.preference import preference_metrics
 from assets.model_written_evals.pronouns import pronoun_metrics
 from assets.model_written_evals.scaling import scaling_metrics

@@ -56,7 +56,7 @@ def cluster_means(
     sums = kept.group_by(*by, unit).agg(
         total=(pl.col("w") * pl.col("x")).sum(), weight=pl.col("w").sum(), n=pl.len()
     )
-    table = cluster_statistic(sums, ["total", "weight"], _ratio, by=by, draws=draws, seed=seed)
+    table = cluster_statistic(sums, ["total", "weight"], ratio, by=by, draws=draws, seed=seed)
     return _with_wilson(table)
 
 
@@ -141,7 +141,8 @@ def _linearised(values: Array, statistic: Statistic, estimate: float) -> tuple[f
     return estimate - half, estimate + half
 
 
-def _ratio(sums: Array) -> Array:
+def ratio(sums: Array) -> Array:
+    """First sum over the second, from (draws, 2); NaN where the second is 0."""
     return np.divide(sums[:, 0], sums[:, 1], out=np.full(len(sums), np.nan), where=sums[:, 1] > 0)
 
 

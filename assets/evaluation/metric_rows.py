@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from dagster_project.statistics.bootstrap import COLUMNS, cluster_means
+from dagster_project.statistics.bootstrap import COLUMNS, Statistic, cluster_means, cluster_statistic
 from schemas.evaluation import BY_ITEM, BY_USAGE, EvalMetric
 
 ALL = "all"
 PART = ("subject", "dataset", "condition")
+GROUPED = (*PART, "group", "level")
 WEIGHT = {BY_ITEM: None, BY_USAGE: "usage_weight"}
 """Column that holds the weight of a row, by weighting."""
 DRAWS = 1_000
@@ -30,13 +31,14 @@ def rows(frame: pl.DataFrame, metric: str, missing: pl.DataFrame, weighting: str
     """Metric rows: schemas.evaluation.EvalMetric without `suite`.
 
     In: subject; dataset, condition, group and level where it has them (without: all of the suite); estimate, ci_low,
-    ci_high, method, n, units. missing: subject, dataset, condition, missing.
+    ci_high, method, n, units. missing: subject, dataset, condition, missing; where it has group and level too, what is
+    missing is counted for each of them.
     """
-    keys = [name for name in PART if name in frame.columns]
+    keys = [name for name in GROUPED if name in frame.columns and name in missing.columns]
     absent = missing.group_by(keys).agg(pl.col("missing").sum())
     of_all = {"subject": ALL, "dataset": ALL, "condition": ALL, "group": None, "level": None}
     return (
-        frame.join(absent, on=keys, how="left")
+        frame.join(absent, on=keys, how="left", nulls_equal=True)
         .with_columns(
             **{name: pl.lit(value) for name, value in of_all.items() if name not in frame.columns},
             metric=pl.lit(metric),
@@ -64,6 +66,41 @@ def means(
             rows(with_absent(weighted, plain.select(by)), metric, missing, BY_USAGE),
         ]
     )
+
+
+def statistics(
+    scored: pl.DataFrame,
+    products: Mapping[str, pl.Expr],
+    statistic: Statistic,
+    metric: str,
+    missing: pl.DataFrame,
+    by: Sequence[str] = PART,
+) -> pl.DataFrame:
+    """Rows of a statistic of sums over units, by item and by usage; otherwise as `means`.
+
+    In: *by, unit, usage_weight. products: what is summed, by the name of its column, in the statistic's order; each is
+    weighted here. A row in which one of them is null is left out.
+    """
+    found = {
+        name: cluster_statistic(
+            weighted_sums(scored, products, weight, by), list(products), statistic, by=by, draws=DRAWS
+        )
+        for name, weight in WEIGHT.items()
+    }
+    if found[BY_ITEM].is_empty():
+        return empty()
+    weighted = with_absent(found[BY_USAGE], found[BY_ITEM].select(by))
+    return pl.concat([rows(found[BY_ITEM], metric, missing), rows(weighted, metric, missing, BY_USAGE)])
+
+
+def weighted_sums(
+    scored: pl.DataFrame, products: Mapping[str, pl.Expr], weight: str | None, by: Sequence[str]
+) -> pl.DataFrame:
+    """*by, unit, a sum for each product, and n: what `cluster_statistic` takes. Rows without weight are left out."""
+    w = pl.lit(1.0) if weight is None else pl.col(weight).cast(pl.Float64)
+    given = scored.with_columns(w=w, **products).filter(pl.col("w") > 0).drop_nulls(list(products))
+    summed = [(pl.col("w") * pl.col(name)).sum().alias(name) for name in products]
+    return given.group_by(*by, "unit").agg(*summed, n=pl.len())
 
 
 def with_absent(weighted: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
