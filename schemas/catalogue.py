@@ -122,7 +122,7 @@ PUBLISHED_TABLES = Table("published_tables", PublishedTable, zone="published")
 
 EVALUATION = "evaluation"
 MODEL_WRITTEN = "model_written"
-SUITES = ("discrimination", MODEL_WRITTEN)
+SUITES = ("discrimination", MODEL_WRITTEN, "moral_self_correction")
 """The suites, one for each room that asks subject models, in the order in which they are shown."""
 
 

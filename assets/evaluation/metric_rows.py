@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from assets.evaluation.probabilities import missing as missing_answers
 from dagster_project.statistics.bootstrap import COLUMNS, Statistic, cluster_means, cluster_statistic
-from schemas.evaluation import BY_ITEM, BY_USAGE, EvalMetric
+from schemas.evaluation import ANSWERED, BY_ITEM, BY_USAGE, EvalMetric
 
 ALL = "all"
 PART = ("subject", "dataset", "condition")
@@ -109,4 +110,29 @@ def with_absent(weighted: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
     lacking = {name: pl.lit(None, kind) for name, kind in COLUMNS.items() if name not in found.columns}
     return found.with_columns(**lacking).with_columns(
         pl.col("n", "units").fill_null(0), pl.col("method").fill_null(NOT_NEAR)
+    )
+
+
+def left_out(
+    items: pl.DataFrame, answers: pl.DataFrame, scored: pl.DataFrame, by: Sequence[str] = PART[1:]
+) -> pl.DataFrame:
+    """subject, *by, missing: what failed, was not asked, or names no option although it was given.
+
+    In: items with the columns of `by`, answers, and what `option_scores` makes of them.
+    """
+    failed = missing_answers(items, answers, by=by)
+    empty_handed = (
+        answers.filter(pl.col("status") == ANSWERED)
+        .join(scored.select("subject", "item_id"), on=["subject", "item_id"], how="anti")
+        .join(items.select("item_id", *by), on="item_id")
+    )
+    return with_lost(failed, empty_handed)
+
+
+def with_lost(missing: pl.DataFrame, lost: pl.DataFrame) -> pl.DataFrame:
+    """The counts of what is missing with further rows that are lost to a metric, by every column that is not the count."""
+    keys = [name for name in missing.columns if name != "missing"]
+    counted = lost.group_by(keys).agg(lost=pl.len())
+    return missing.join(counted, on=keys, how="left", nulls_equal=True).select(
+        *keys, missing=pl.col("missing") + pl.col("lost").fill_null(0)
     )
