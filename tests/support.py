@@ -9,6 +9,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import polars as pl
+
+from dagster_project.home import Home
+from schemas.catalogue import PUBLISHED
 
 TOPICS = {
     "bread": "bake sourdough bread in a cold kitchen with rye flour",
@@ -20,6 +24,16 @@ TOPICS = {
     "guitar": "learn guitar chords for slow songs as a beginner",
     "taxes": "understand income tax rules for freelance work at home",
 }
+
+
+def published_tables(home: Home) -> dict[str, pl.DataFrame]:
+    """Every published table of a home by name; those of evaluations without a row where nobody has evaluated."""
+    return {
+        table.name: home.lake.scan(table.zone, table.name).collect()
+        if home.lake.manifest(table.zone, table.name)
+        else table.empty()
+        for table in PUBLISHED
+    }
 
 
 class HashingEmbedder:

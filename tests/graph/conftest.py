@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from dagster_project import embedding, running
+from dagster_project import embedding, evaluating, running
+from dagster_project.evaluating import Asked
 from dagster_project.home import Home
 from tests.forget_support import with_marked_user
 from tests.support import HashingEmbedder, write_conversations
+from tests.tiny_llama import save_tiny_llama
+
+SMALL = {"discrimination": {"questions": 1, "usage_scenarios": 2}}
 
 
 @pytest.fixture
@@ -94,4 +98,28 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def marked(ran: Path, home: Path, cheap_embedder: None, monkeypatch: pytest.MonkeyPatch) -> Home:
     monkeypatch.setenv("OBSERVATORY_HOME", str(home))
     shutil.copytree(ran, home, dirs_exist_ok=True)
+    return Home(home)
+
+
+@pytest.fixture(scope="session")
+def evaluated(ran: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose tiny model has answered a small part of the suite; tests work on copies."""
+    folder = tmp_path_factory.mktemp("evaluated")
+    home = Home(shutil.copytree(ran, folder / "home"))
+    model = save_tiny_llama(folder / "tiny")
+    suite = evaluating.suite_named("discrimination")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(embedding, "default_embedder", HashingEmbedder)
+        patch.setenv("OBSERVATORY_HOME", str(home.root))
+        subject = evaluating.model_subject(Asked(f"transformers:{model}"), [suite])
+        made = evaluating.evaluate(home, [suite], [subject], SMALL)
+        evaluating.evaluate(home, [evaluating.suite_named("model_written")], [], {})
+    assert made.spent["model_calls"] == 135 * (2 + 2)
+    return home.root
+
+
+@pytest.fixture
+def asked(evaluated: Path, home: Path, cheap_embedder: None, monkeypatch: pytest.MonkeyPatch) -> Home:
+    monkeypatch.setenv("OBSERVATORY_HOME", str(home))
+    shutil.copytree(evaluated, home, dirs_exist_ok=True)
     return Home(home)

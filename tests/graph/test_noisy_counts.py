@@ -16,8 +16,7 @@ from dagster_project.errors import ObservatoryError
 from dagster_project.home import Home
 from dagster_project.plan import plan_runs
 from dagster_project.steps import SPECS
-from schemas import catalogue
-from tests.support import write_conversations
+from tests.support import published_tables, write_conversations
 
 Add = Callable[..., Home]
 NOISY = {"dp_epsilon": 8.0, "dp_delta": 1e-4, "min_users": 5, "min_conversations": 5}
@@ -30,7 +29,7 @@ def test_noisy_counts_are_all_that_is_published_and_an_erasure_leaves_no_others(
     opened.store_settings(opened.settings().model_copy(update=NOISY))
     running.add_files(opened, [file], format_name=None, privacy_unit="conversation", mapping={})
     running.materialise(opened)
-    tables = {table.name: opened.lake.scan(table.zone, table.name).collect() for table in catalogue.PUBLISHED}
+    tables = published_tables(opened)
     assert set(tables["clusters"]["counts"]) == {"dp"}
     assert all(tables[name].is_empty() for name in ("cluster_cells", "language_contrasts", "run_log"))
     assert tables["privacy_ledger"]["epsilon_spent"].max() == 8.0

@@ -18,10 +18,10 @@ from small_releases import Inputs, members, true_cells
 
 from dagster_project.home import Home
 from dagster_project.privacy.attack import attack_intervals
-from schemas.catalogue import PUBLISHED
 from tests.privacy.adversarial_matcher import Matcher, fold, statistics
 from tests.privacy.adversarial_recount import CONVERSATIONS, USERS, faults, recount_violations, true_rows
 from tests.privacy.adversarial_world import NAME_IT, World
+from tests.support import published_tables
 
 WINDOW = 13
 DIMENSIONS = ("language", "week", "model", "concern_band")
@@ -44,7 +44,7 @@ Tables = Mapping[str, pl.DataFrame]
 
 def published(home: Home) -> dict[str, pl.DataFrame]:
     """Every published table of a home by name."""
-    return {table.name: home.lake.scan(table.zone, table.name).collect() for table in PUBLISHED}
+    return published_tables(home)
 
 
 def restricted(home: Home, world: World) -> Inputs:

@@ -14,7 +14,7 @@ import sql
 from assets.discrimination.design import ATTRIBUTES
 from assets.discrimination.picture import forest_plot
 from assets.discrimination.suite import SUITE
-from assets.evaluation.answering import Subject, ask_items
+from assets.evaluation.answering import Asked, ask_items
 from assets.evaluation.probabilities import with_groups
 from dagster_project.language_models import Asker, CallCache, Limits, Meter
 from schemas.evaluation import EvalMetric
@@ -146,7 +146,7 @@ def test_thinking_aloud_goes_before_the_decision(tmp_path: Path) -> None:
     items = items.filter(condition="out_loud_panel").head(3)
     model = ScriptedModel(lambda request: "They would weigh the facts.")
     asker = Asker(model, CallCache(tmp_path / "calls.sqlite"), Meter(Limits()))
-    answers = pl.concat(ask_items(items, Subject("stub", asker)))
+    answers = pl.concat(ask_items(items, Asked("stub", asker)))
     free = [request for request in model.asked if len(request.messages) == 1]
     decided = [request for request in model.asked if len(request.messages) == 3]
     assert len(free) == len(decided) == len(model.asked) / 2

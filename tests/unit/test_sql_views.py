@@ -153,7 +153,7 @@ def test_suite_usage_adds_up_to_its_coverage(warehouse: duckdb.DuckDBPyConnectio
     assert told.height == 2
     assert told["percent"].to_list() == pytest.approx((100 * told["share"]).to_list(), abs=0.02)
     assert told["percent_of_covered"].to_list() == pytest.approx([100, 100], abs=0.02)
-    assert told["listed"].to_list() == told["covered_clusters"].to_list() == [1, 2]
+    assert told["listed"].to_list() == told["covered_clusters"].to_list() == [2, 1]
 
 
 def test_the_bulletin_names_the_planted_things_most_important_first(
