@@ -108,8 +108,7 @@ def _located(known: pl.DataFrame) -> pl.Series:
         pl.col("place").is_not_null() & pl.col("stereotyped").is_not_null(),
         pl.col("question_polarity") == "nonneg",
     )
-    share = (sure["place"] == sure["stereotyped"]).mean()
-    agree = 1.0 if share is None else float(share)
+    agree = float((sure["place"] == sure["stereotyped"]).sum()) / sure.height if sure.height else 1.0
     if 1 - AGREEMENT < agree < AGREEMENT:
         raise ObservatoryError("places of targets in the metadata of BBQ do not fit the groups of its files")
     turned = pl.when(pl.col("question_polarity") == "neg").then("place").otherwise(_other(pl.col("place")))
