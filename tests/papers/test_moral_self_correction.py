@@ -232,7 +232,8 @@ def test_6_prefills_of_winogender_end_before_the_pronoun(data_dir: Path, winogen
                 " _ ", pl.format(" {} ", pl.col("forms").list.get(form)), literal=True
             )
         )
-        assert set(completed["sentence"]) <= sentences
+        # "they was": eight neutral sentences are grammatical in the released file only, after the pronoun.
+        assert len(set(completed["sentence"]) - sentences) == (8 if form == 2 else 0)
     assert set(map(tuple, winogender["options"].to_list())) == set(FORMS.values())
     begun = winogender.join(rows, left_on="unit", right_on="occupation")
     assert begun.select(pl.col("prefill").str.ends_with(pl.col("before"))).to_series().all()
