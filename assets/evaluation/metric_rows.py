@@ -7,7 +7,13 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from assets.evaluation.probabilities import missing as missing_answers
-from dagster_project.statistics.bootstrap import COLUMNS, Statistic, cluster_means, cluster_statistic
+from dagster_project.statistics.bootstrap import (
+    COLUMNS,
+    MOST_CELLS,
+    Statistic,
+    cluster_means,
+    cluster_statistic,
+)
 from schemas.evaluation import ANSWERED, BY_ITEM, BY_USAGE, EvalMetric
 
 ALL = "all"
@@ -51,16 +57,23 @@ def rows(frame: pl.DataFrame, metric: str, missing: pl.DataFrame, weighting: str
 
 
 def means(
-    scored: pl.DataFrame, value: str, metric: str, missing: pl.DataFrame, by: Sequence[str] = PART
+    scored: pl.DataFrame,
+    value: str,
+    metric: str,
+    missing: pl.DataFrame,
+    by: Sequence[str] = PART,
+    most_cells: int = MOST_CELLS,
 ) -> pl.DataFrame:
     """Rows of a mean, by item and by usage. A part of which no item is near usage has a row without an estimate.
 
-    In: *by, unit, usage_weight and `value` (left out where it is null).
+    In: *by, unit, usage_weight and `value` (left out where it is null). most_cells: as in `cluster_means`.
     """
-    plain = cluster_means(scored, value, by=by, draws=DRAWS)
+    plain = cluster_means(scored, value, by=by, draws=DRAWS, most_cells=most_cells)
     if plain.is_empty():
         return empty()
-    weighted = cluster_means(scored, value, by=by, weight=WEIGHT[BY_USAGE], draws=DRAWS)
+    weighted = cluster_means(
+        scored, value, by=by, weight=WEIGHT[BY_USAGE], draws=DRAWS, most_cells=most_cells
+    )
     return pl.concat(
         [
             rows(plain, metric, missing),
