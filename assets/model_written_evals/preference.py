@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from assets.model_written_evals.metric_rows import ALL, PART, empty, means, rows
+from assets.evaluation.metric_rows import ALL, PART, empty, means, rows
 from dagster_project.statistics.intervals import wilson
 from schemas.evaluation import BY_ITEM, BY_USAGE
 
