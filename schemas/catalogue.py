@@ -55,6 +55,7 @@ from schemas.model_written import (
     ModelWrittenStatement,
 )
 from schemas.naming import ClusterLabel, ClusterNaming
+from schemas.opinions import HumanOpinion, OpinionQuestion
 from schemas.published import Cluster, ClusterCell, LanguageContrast, PrivacyReport
 from schemas.reading import CustomFacetValue, ReadingFault
 from schemas.runs import RunLog
@@ -139,7 +140,8 @@ PUBLISHED_TABLES = Table("published_tables", PublishedTable, zone="published")
 
 EVALUATION = "evaluation"
 MODEL_WRITTEN = "model_written"
-SUITES = ("discrimination", MODEL_WRITTEN)
+GLOBAL_OPINIONS = "global_opinions"
+SUITES = ("discrimination", MODEL_WRITTEN, GLOBAL_OPINIONS, "moral_self_correction")
 """The suites, one for each room that asks subject models, in the order in which they are shown."""
 
 
@@ -196,6 +198,9 @@ CONSTITUTION_PRINCIPLES = Table(
 )
 PRINCIPLE_SOURCES = Table("principle_sources", PrincipleSource, zone="published", suite=COLLECTIVE)
 CONSTITUTION_MATCHES = Table("constitution_matches", ConstitutionMatch, zone="published", suite=COLLECTIVE)
+HUMAN_OPINIONS = Table("human_opinions", HumanOpinion, zone="published", suite=GLOBAL_OPINIONS)
+"""Published as a file beside the items: what people answered to them."""
+OPINION_QUESTIONS = Table("opinion_questions", OpinionQuestion, zone="published", suite=GLOBAL_OPINIONS)
 
 USAGE_SEEDS = Table("usage_seeds", UsageSeed, zone="published", suite=EVALUATION)
 EVAL_METRICS = Table("eval_metrics", EvalMetric, zone="published", suite=EVALUATION)
@@ -234,6 +239,7 @@ PUBLISHED = (
     CONSTITUTION_PRINCIPLES,
     PRINCIPLE_SOURCES,
     CONSTITUTION_MATCHES,
+    OPINION_QUESTIONS,
     RUN_LOG,
 )
 """The tables that the warehouse serves, in the order in which a reader needs them."""

@@ -17,6 +17,7 @@ from schemas import (
     comparison_rules,
     evaluation_expectations,
     model_written_expectations,
+    opinion_expectations,
 )
 from schemas.audit import LAYERS
 from schemas.lineage import BANDS, EVENTS, GONE
@@ -267,5 +268,6 @@ SUITES = {
     "constitution_principles": collective_expectations.principle_rules,
     "principle_sources": collective_expectations.source_rules,
     "constitution_matches": collective_expectations.match_rules,
+    "opinion_questions": opinion_expectations.question_rules,
     "run_log": _log_rules,
 }

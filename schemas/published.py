@@ -21,6 +21,7 @@ from schemas.ledger import PrivacyLedger
 from schemas.lineage import ClusterLineage
 from schemas.map import MapCluster, MapTile
 from schemas.model_written import ModelWrittenDiversity, ModelWrittenFunnel
+from schemas.opinions import OpinionQuestion
 from schemas.runs import RunLog
 from schemas.usage import UsageCoverage, UsageReach, UsageSeed
 
@@ -283,6 +284,7 @@ MODELS: dict[str, type[pa.DataFrameModel]] = {
     "constitution_principles": ConstitutionPrinciple,
     "principle_sources": PrincipleSource,
     "constitution_matches": ConstitutionMatch,
+    "opinion_questions": OpinionQuestion,
     "run_log": RunLog,
     "privacy_ledger": PrivacyLedger,
 }

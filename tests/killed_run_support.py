@@ -49,11 +49,12 @@ PAUSE = 0.005
 @dataclass(frozen=True)
 class RunOutcome:
     """What a run led to. tables: rows and hash of every table that is committed, but for those that tell the time; calls:
-    by the hash of what was asked; killed: processes that were killed at work."""
+    by the hash of what was asked; killed: processes that were killed at work; port: of the server."""
 
     tables: dict[str, tuple[int, str]]
     calls: dict[str, int]
     killed: int
+    port: int
 
     @property
     def paid(self) -> int:
@@ -77,7 +78,9 @@ def run_command(
     home.secret.write_bytes(bytes(range(32)))
     home.secret.chmod(0o600)
     left, killed = list(kills), 0
-    with OpenAIServer(Oracle(sample), latency=LATENCY, keep_seen=False) as server:
+    # A model is known by its server's address: the same port gives the same bytes.
+    port = 0 if whole is None else whole.port
+    with OpenAIServer(Oracle(sample), latency=LATENCY, keep_seen=False, port=port) as server:
         while True:
             process = _start(home, sample, server.url, folder / "printed.txt")
             if left and whole is not None:
@@ -88,7 +91,7 @@ def run_command(
                 break
             assert ended == -signal.SIGKILL, (folder / "printed.txt").read_text()[-2_000:]
             killed += 1
-        return RunOutcome(_tables(home), dict(server.calls), killed)
+        return RunOutcome(_tables(home), dict(server.calls), killed, server.port)
 
 
 def excess(whole: RunOutcome, killed: RunOutcome) -> int:

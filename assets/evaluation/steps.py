@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -135,7 +134,8 @@ def _answers_step(suite: Suite, tables: SuiteTables) -> dg.AssetsDefinition:
 
         items, subject = inputs[tables.items.name].collect(), step.subject
         if subject.specification is None:
-            given = answers_of(read_supplied(Path(subject.file or "")), items, subject.name)
+            file = step.home.supplied(subject.sha256 or "", subject.file or "")
+            given = answers_of(read_supplied(file), items, subject.name)
             facts = {"unknown_items": given.unknown, "repeated": given.repeated}
             return Result({tables.answers.name: given.answers}, rows_in=items.height, metadata=facts)
         asked = Asked(subject.name, step.ask(subject.specification), subject.samples, step.report)
@@ -160,7 +160,7 @@ def _told(frames: Iterator[pl.DataFrame], result: Result) -> Iterator[pl.DataFra
 def _metrics_step(suite: Suite, tables: SuiteTables) -> dg.AssetsDefinition:
     @table_step(
         outputs=[tables.metrics],
-        inputs=[tables.items, tables.answers, tables.usage],
+        inputs=[tables.items, tables.answers, tables.usage, *suite.beside],
         version=suite.scores_version,
         group=suite.name,
         name=f"{suite.name}_metrics",
@@ -170,7 +170,9 @@ def _metrics_step(suite: Suite, tables: SuiteTables) -> dg.AssetsDefinition:
         items, answers, usage = (
             inputs[table.name].collect() for table in (tables.items, tables.answers, tables.usage)
         )
-        answered = Answered(items, answers, usage, subjects_of(step.home.evaluations().answering(suite.name)))
+        subjects = subjects_of(step.home.evaluations().answering(suite.name))
+        beside = {table.name: inputs[table.name].collect() for table in suite.beside}
+        answered = Answered(items, answers, usage, subjects, beside)
         scored = suite.scores(answered).with_columns(suite=pl.lit(suite.name))
         table = scored.select(pl.col(name).cast(kind) for name, kind in METRIC_COLUMNS.items())
         shown = {} if suite.picture is None else {"figure": svg_picture(suite.picture(table))}

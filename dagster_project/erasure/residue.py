@@ -17,8 +17,18 @@ from dagster_project.lake import WHOLE
 from dagster_project.settings import Settings
 from dagster_project.spending import NOTHING
 from dagster_project.text_windows import drop_strays
-from schemas.catalogue import CONVERSATIONS, OPINION_GROUPS, OPINION_MAP, STATEMENT_GROUPS, USAGE_SEEDS, Table
+from schemas.catalogue import (
+    CLUSTERS,
+    CONVERSATIONS,
+    OPINION_GROUPS,
+    OPINION_MAP,
+    STATEMENT_GROUPS,
+    USAGE_SEEDS,
+    Table,
+)
 
+NOISY = "dp"
+"""In the column `counts` of the published clusters."""
 OPINIONS = ((OPINION_GROUPS, "participants"), (OPINION_MAP, "participants"), (STATEMENT_GROUPS, "voters"))
 """Tables of opinions, each with its count of people."""
 
@@ -43,15 +53,19 @@ def retract_evaluations(home: Home) -> None:
 
 
 def retract_outgrown_evaluations(home: Home, settings: Settings) -> None:
-    """Remove evaluations of clusters, and of opinions, that are too small under the present limits: they would stay published."""
+    """Remove evaluations that show what the present settings do not allow to be published.
+
+    That is: the names of clusters, and opinions, of too few under the present limits; under noisy counts, exact ones.
+    """
     if _outgrown_opinions(home, settings):
         retract_evaluations(home)
         return
-    seeds = None if settings.dp_epsilon else home.lake.last(USAGE_SEEDS.zone, USAGE_SEEDS.name)
+    seeds = home.lake.last(USAGE_SEEDS.zone, USAGE_SEEDS.name)
     if seeds is None:
         return
     few = (pl.col("users") < settings.min_users) | (pl.col("conversations") < settings.min_conversations)
-    if seeds.select(few.any()).item():
+    small = settings.dp_epsilon is None and seeds.select(few.any()).item()
+    if small or (settings.dp_epsilon is not None and _exact(home)):
         retract_evaluations(home)
 
 
@@ -64,6 +78,12 @@ def _outgrown_opinions(home: Home, settings: Settings) -> bool:
         ):
             return True
     return False
+
+
+def _exact(home: Home) -> bool:
+    """Whether the clusters that evaluations are drafted from were counted without noise, as far as is known."""
+    clusters = home.lake.last(CLUSTERS.zone, CLUSTERS.name)
+    return clusters is None or bool((clusters["counts"] != NOISY).any())
 
 
 def retract_everything(home: Home) -> None:

@@ -1,7 +1,7 @@
 """Cluster bootstrap: estimates with percentile intervals, where units and not their rows are drawn anew.
 
-Units are drawn by their counts (one multinomial draw each time), and units with the same sums are one cell of it: a
-million answers of 0 and 1 cost what two cells cost. Sources: B. Efron, Ann. Stat. 7 (1979) 1-26, for the bootstrap; C. A.
+Units with the same sums are one cell, and cells are drawn by their counts (one multinomial draw each time): a million answers
+of 0 and 1 cost what two cells cost. Where most units are a cell of their own, they are drawn one by one, which is quicker. Sources: B. Efron, Ann. Stat. 7 (1979) 1-26, for the bootstrap; C. A.
 Field and A. H. Welsh, J. R. Stat. Soc. B 69 (2007) 369-390, for drawing whole clusters.
 """
 
@@ -18,6 +18,8 @@ DRAWS = 2000
 CELLS_AT_ONCE = 4_000_000
 MOST_CELLS = 5_000
 """Distinct units above which the interval is the linearised one: it is the same then, and costs one pass."""
+MOST_UNITS_A_CELL = 8
+"""Units a cell up to which units are drawn one by one: a multinomial draw takes longer for a cell than eight of these."""
 BOOTSTRAP, WILSON, LINEARISED, NONE = "cluster bootstrap", "Wilson", "linearised", "one unit"
 COLUMNS = {
     "estimate": pl.Float64,
@@ -38,15 +40,18 @@ def cluster_means(
     by: Sequence[str],
     unit: str = "unit",
     weight: str | None = None,
+    share: bool = False,
     draws: int = DRAWS,
     seed: int = 0,
+    most_cells: int = MOST_CELLS,
 ) -> pl.DataFrame:
     """(Weighted) means with 95 % intervals over units.
 
     In: *by, `unit`, `value` (rows where it is null are left out), `weight` (null counts as 0).
     Out: *by, estimate, ci_low, ci_high, n, units, method; one row per group that has a value, sorted. The ends are null
     where one unit is left, and the estimate too where nothing has a weight. Where each unit says the same 0 or the same 1
-    no draw can differ, and the interval is Wilson's at the number of units.
+    no draw can differ, and the interval is Wilson's at the number of units. share: the values are shares or probabilities,
+    whose interval ends at 0 and 1 at the latest. most_cells: distinct units above which the interval is the linearised one.
     """
     w = pl.lit(1.0) if weight is None else pl.col(weight).fill_null(0.0)
     kept = frame.filter(pl.col(value).is_not_null()).select(
@@ -56,8 +61,12 @@ def cluster_means(
     sums = kept.group_by(*by, unit).agg(
         total=(pl.col("w") * pl.col("x")).sum(), weight=pl.col("w").sum(), n=pl.len()
     )
-    table = cluster_statistic(sums, ["total", "weight"], _ratio, by=by, draws=draws, seed=seed)
-    return _with_wilson(table)
+    table = cluster_statistic(
+        sums, ["total", "weight"], ratio, by=by, draws=draws, seed=seed, most_cells=most_cells
+    )
+    if share:
+        table = table.with_columns(pl.col("ci_low", "ci_high").clip(0, 1))
+    return with_wilson(table)
 
 
 def cluster_statistic(
@@ -68,6 +77,7 @@ def cluster_statistic(
     by: Sequence[str],
     draws: int = DRAWS,
     seed: int = 0,
+    most_cells: int = MOST_CELLS,
 ) -> pl.DataFrame:
     """Any statistic of sums over units, with its 95 % interval.
 
@@ -77,7 +87,7 @@ def cluster_statistic(
     """
     rng = np.random.default_rng(seed)
     rows = [
-        (*key, *_estimate(part, columns, statistic, rng, draws))
+        (*key, *_estimate(part, columns, statistic, rng, draws, most_cells))
         for key, part in _groups(sums.sort(*by, *columns), by)
     ]
     schema = {name: sums.schema[name] for name in by} | COLUMNS
@@ -92,7 +102,12 @@ def _groups(sums: pl.DataFrame, by: Sequence[str]) -> Iterator[tuple[tuple[objec
 
 
 def _estimate(
-    part: pl.DataFrame, columns: Sequence[str], statistic: Statistic, rng: np.random.Generator, draws: int
+    part: pl.DataFrame,
+    columns: Sequence[str],
+    statistic: Statistic,
+    rng: np.random.Generator,
+    draws: int,
+    most_cells: int,
 ) -> tuple[object, ...]:
     values = part.select(columns).to_numpy().astype(float)
     n, units = int(part["n"].sum()), part.height
@@ -102,10 +117,11 @@ def _estimate(
     if units == 1:
         return estimate, None, None, n, units, NONE
     cells, counts = np.unique(values, axis=0, return_counts=True)
-    if len(cells) > MOST_CELLS:
+    if len(cells) > most_cells:
         low, high = _linearised(values, statistic, estimate)
         return estimate, low, high, n, units, LINEARISED
-    drawn = _drawn(cells, counts, statistic, rng, draws)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        drawn = _drawn(cells, counts, statistic, rng, draws)
     drawn = drawn[np.isfinite(drawn)]
     if not len(drawn):
         return estimate, None, None, n, units, BOOTSTRAP
@@ -119,13 +135,28 @@ def _estimate(
 def _drawn(cells: Array, counts: Array, statistic: Statistic, rng: np.random.Generator, draws: int) -> Array:
     """Values of the statistic in each draw, (draws,)."""
     units = int(counts.sum())
+    if units <= MOST_UNITS_A_CELL * len(cells):
+        each = np.repeat(cells, counts, axis=0)
+        found = [statistic(times @ each) for times in unit_draws(units, draws, rng, CELLS_AT_ONCE)]
+        return np.concatenate(found)
     portion = max(1, CELLS_AT_ONCE // len(cells))
     found = []
-    with np.errstate(divide="ignore", invalid="ignore"):
-        for start in range(0, draws, portion):
-            times = rng.multinomial(units, counts / units, size=min(portion, draws - start))
-            found.append(statistic(times @ cells))
+    for start in range(0, draws, portion):
+        times = rng.multinomial(units, counts / units, size=min(portion, draws - start))
+        found.append(statistic(times @ cells))
     return np.concatenate(found)
+
+
+def unit_draws(units: int, draws: int, rng: np.random.Generator, most: int) -> Iterator[Array]:
+    """How often each unit is drawn when as many as there are are drawn anew: arrays (some of the draws, units).
+
+    An array has at most `most` cells, or is of one draw.
+    """
+    portion = max(1, most // max(units, 1))
+    for start in range(0, draws, portion):
+        rows = min(portion, draws - start)
+        drawn = rng.integers(0, units, (rows, units)) + units * np.arange(rows)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=rows * units).reshape(rows, units).astype(float)
 
 
 def _linearised(values: Array, statistic: Statistic, estimate: float) -> tuple[float, float]:
@@ -141,12 +172,13 @@ def _linearised(values: Array, statistic: Statistic, estimate: float) -> tuple[f
     return estimate - half, estimate + half
 
 
-def _ratio(sums: Array) -> Array:
+def ratio(sums: Array) -> Array:
+    """First sum over the second, from (draws, 2); NaN where the second is 0."""
     return np.divide(sums[:, 0], sums[:, 1], out=np.full(len(sums), np.nan), where=sums[:, 1] > 0)
 
 
-def _with_wilson(table: pl.DataFrame) -> pl.DataFrame:
-    """The table with Wilson's interval where no draw can differ, and the value is a share of 0 or 1."""
+def with_wilson(table: pl.DataFrame) -> pl.DataFrame:
+    """The table of estimates with Wilson's interval where no draw can differ, and the value is a share of 0 or 1."""
     same = (pl.col("ci_low") == pl.col("ci_high")) & pl.col("estimate").is_in([0.0, 1.0])
     units = table["units"].cast(pl.Float64).to_numpy()
     shares = table["estimate"].fill_null(0.0).clip(0, 1).round(0).to_numpy()

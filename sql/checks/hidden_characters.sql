@@ -15,6 +15,7 @@ WITH strings AS (
     UNION ALL SELECT text FROM statement_consensus
     UNION ALL SELECT concat_ws(' ', text, original, rationale, writer) FROM constitution_principles
     UNION ALL SELECT concat_ws(' ', text, nearest_text) FROM constitution_matches
+    UNION ALL SELECT concat_ws(' ', subject, dataset, condition, item_id, question_id, most_similar, least_similar) FROM opinion_questions
     UNION ALL SELECT note FROM run_log
 )
 SELECT 'hidden character' AS fault

@@ -13,6 +13,7 @@ from dagster_project import automation, running
 from dagster_project.definitions import defs
 from dagster_project.home import Home
 from dagster_project.resources import HomeResource
+from schemas import catalogue
 from tests.support import write_conversations
 
 
@@ -118,7 +119,8 @@ def test_nothing_starts_by_itself_before_it_is_switched_on() -> None:
 
 
 def test_both_jobs_cover_the_graph_between_them() -> None:
-    keys = set(defs.resolve_asset_graph().get_all_asset_keys())
+    evaluated = {dg.AssetKey(table.name) for table in catalogue.tables() if table.suite}
+    keys = set(defs.resolve_asset_graph().get_all_asset_keys()) - evaluated
     jobs = [defs.resolve_job_def(name) for name in ("read_batch", "release")]
     covered = [set(job.asset_layer.selected_asset_keys) for job in jobs]
     assert covered[0] | covered[1] == keys

@@ -28,7 +28,7 @@ FAULTS: dict[str, tuple[str, str, Plant]] = {
     "a planted item": ("discrimination_items", "discrimination_items/no_canaries", staged("discrimination_items", sung("topic"))),
     "a planted statement": ("model_written_items", "model_written_items/no_canaries", staged("model_written_items", sung("topic"))),
     "a planted point": ("model_written_items", "model_written_layout/no_canaries", staged("model_written_layout", sung("text"))),
-    "a funnel of endless name": ("model_written_figures", "model_written_funnel/expectations", staged("model_written_funnel", first(behaviour=pl.lit("x" * 999)))),
+    "a funnel with a hidden character": ("model_written_figures", "model_written_funnel/expectations", staged("model_written_funnel", first(writer=pl.lit("a\u202eb")))),
     "a copied funnel": ("model_written_figures", "model_written_funnel/no_leaks", staged("model_written_funnel", first(behaviour=WORDS))),
     "a metric of more units than answers": ("evaluations", "eval_metrics/expectations", staged("eval_metrics", first(units=pl.col("n") + 1))),
     "a copied metric": ("evaluations", "eval_metrics/no_leaks", staged("eval_metrics", first(method=WORDS))),

@@ -73,13 +73,13 @@ def test_intervals_hold_the_truth_where_rows_of_a_unit_agree() -> None:
     """Twenty units of fifty rows: intervals over rows would hold it in a third of the cases."""
     rng = np.random.default_rng(3)
     held = 0
-    for world in range(150):
+    for world in range(600):
         effects = rng.normal(size=20)
         values = (effects[:, None] + 0.3 * rng.normal(size=(20, 50))).ravel()
         frame = rows(values.tolist(), [str(n // 50) for n in range(1000)])
         found = cluster_means(frame, "value", by=[], draws=400, seed=world).row(0, named=True)
         held += found["ci_low"] <= 0 <= found["ci_high"]
-    assert 0.9 <= held / 150 <= 0.99
+    assert 0.9 <= held / 600 <= 0.99
 
 
 def test_many_units_of_zero_and_one_are_two_cells_and_give_wilsons_width() -> None:
@@ -119,3 +119,11 @@ def test_a_statistic_that_is_not_defined_is_null() -> None:
     sums = pl.DataFrame({"n": [1, 1], "total": [1.0, 2.0]})
     found = cluster_statistic(sums, ["total"], lambda s: s[:, 0] * np.nan, by=[]).row(0, named=True)
     assert found["estimate"] is None and found["ci_low"] is None and found["units"] == 2
+
+
+def test_the_interval_of_a_share_of_few_units_ends_at_one() -> None:
+    frame = pl.DataFrame({"unit": range(10), "hit": [1.0] * 9 + [0.0]})
+    free = cluster_means(frame, "hit", by=[])
+    assert free["ci_high"].item() > 1, "widened for few units"
+    held = cluster_means(frame, "hit", by=[], share=True)
+    assert held["ci_high"].item() == 1 and held["ci_low"].item() == free["ci_low"].item()

@@ -134,7 +134,7 @@ def test_the_release_after_an_erasure_keeps_to_its_budget(
     given: list[object] = []
     command = ["forget", "--home", str(asked.root), "--user"]
 
-    def release(home: Home, on_event: object, limits: Limits | None) -> running.Materialised:
+    def release(home: Home, on_event: object, limits: Limits | None, **_: bool) -> running.Materialised:
         given.append(limits)
         if limits is not None:
             raise BudgetSpentError("the budget is spent")
