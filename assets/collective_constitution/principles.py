@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from assets.collective_constitution.prompts import FOLDER
-from assets.evaluation.answering import NOBODY
-from assets.evaluation.prompts import render
+from assets.evaluation.prompts import NOBODY, render
 from schemas.constitution import MODEL, RULE, WRAPPED
 from schemas.identifiers import ANY_IDENTIFIER
 

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from assets.evaluation.answering import NOBODY
-from assets.evaluation.prompts import render
+from assets.evaluation.prompts import NOBODY, render
 from assets.evaluation.suite import Drafting
 from assets.global_opinions.prompts import FOLDER, TRANSLATE
 from dagster_project.errors import ObservatoryError
