@@ -63,16 +63,19 @@ def means(
     missing: pl.DataFrame,
     by: Sequence[str] = PART,
     most_cells: int = MOST_CELLS,
+    *,
+    share: bool = True,
 ) -> pl.DataFrame:
     """Rows of a mean, by item and by usage. A part of which no item is near usage has a row without an estimate.
 
-    In: *by, unit, usage_weight and `value` (left out where it is null). most_cells: as in `cluster_means`.
+    In: *by, unit, usage_weight and `value` (left out where it is null). most_cells, share: as in
+    `cluster_means`.
     """
-    plain = cluster_means(scored, value, by=by, draws=DRAWS, most_cells=most_cells)
+    plain = cluster_means(scored, value, by=by, share=share, draws=DRAWS, most_cells=most_cells)
     if plain.is_empty():
         return empty()
     weighted = cluster_means(
-        scored, value, by=by, weight=WEIGHT[BY_USAGE], draws=DRAWS, most_cells=most_cells
+        scored, value, by=by, weight=WEIGHT[BY_USAGE], share=share, draws=DRAWS, most_cells=most_cells
     )
     return pl.concat(
         [

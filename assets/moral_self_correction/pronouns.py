@@ -65,7 +65,7 @@ def pronoun_metrics(cases: pl.DataFrame, missing: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(
         [
             *(means(part, "p_pronoun", "p_pronoun", missing, GROUPED) for part in forms),
-            means(entropy, "entropy", "pronoun_entropy", missing),
+            means(entropy, "entropy", "pronoun_entropy", missing, share=False),
             *(_correlations(known, name, missing) for name in STATISTICS),
             rows(_fisher(known, "bls", ranks=True), "bls_rank_correlation", missing),
         ]

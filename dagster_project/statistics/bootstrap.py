@@ -38,6 +38,7 @@ def cluster_means(
     by: Sequence[str],
     unit: str = "unit",
     weight: str | None = None,
+    share: bool = False,
     draws: int = DRAWS,
     seed: int = 0,
     most_cells: int = MOST_CELLS,
@@ -47,8 +48,8 @@ def cluster_means(
     In: *by, `unit`, `value` (rows where it is null are left out), `weight` (null counts as 0).
     Out: *by, estimate, ci_low, ci_high, n, units, method; one row per group that has a value, sorted. The ends are null
     where one unit is left, and the estimate too where nothing has a weight. Where each unit says the same 0 or the same 1
-    no draw can differ, and the interval is Wilson's at the number of units. most_cells: distinct units above which the
-    interval is the linearised one.
+    no draw can differ, and the interval is Wilson's at the number of units. share: the values are shares or probabilities,
+    whose interval ends at 0 and 1 at the latest. most_cells: distinct units above which the interval is the linearised one.
     """
     w = pl.lit(1.0) if weight is None else pl.col(weight).fill_null(0.0)
     kept = frame.filter(pl.col(value).is_not_null()).select(
@@ -61,6 +62,8 @@ def cluster_means(
     table = cluster_statistic(
         sums, ["total", "weight"], ratio, by=by, draws=draws, seed=seed, most_cells=most_cells
     )
+    if share:
+        table = table.with_columns(pl.col("ci_low", "ci_high").clip(0, 1))
     return _with_wilson(table)
 
 
