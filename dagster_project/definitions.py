@@ -22,6 +22,7 @@ import assets.clio.release_assets  # noqa: E402
 import assets.conversations.assets  # noqa: E402
 import assets.discrimination.assets  # noqa: E402
 import assets.evaluation.assets  # noqa: E402
+import assets.global_opinions.opinion_assets  # noqa: E402
 import assets.model_written_evals.writing_assets  # noqa: E402
 import assets.moral_self_correction.assets  # noqa: E402
 import assets.warehouse.assets  # noqa: E402
@@ -42,6 +43,7 @@ ROOMS = [
     assets.clio.map_assets,
     assets.discrimination.assets,
     assets.evaluation.assets,
+    assets.global_opinions.opinion_assets,
     assets.model_written_evals.writing_assets,
     assets.moral_self_correction.assets,
     assets.warehouse.assets,

@@ -38,6 +38,7 @@ from schemas.model_written import (
     ModelWrittenStatement,
 )
 from schemas.naming import ClusterLabel, ClusterNaming
+from schemas.opinions import HumanOpinion, OpinionQuestion
 from schemas.published import Cluster, ClusterCell, LanguageContrast, PrivacyReport
 from schemas.reading import CustomFacetValue, ReadingFault
 from schemas.runs import RunLog
@@ -122,7 +123,8 @@ PUBLISHED_TABLES = Table("published_tables", PublishedTable, zone="published")
 
 EVALUATION = "evaluation"
 MODEL_WRITTEN = "model_written"
-SUITES = ("discrimination", MODEL_WRITTEN, "moral_self_correction")
+GLOBAL_OPINIONS = "global_opinions"
+SUITES = ("discrimination", MODEL_WRITTEN, GLOBAL_OPINIONS, "moral_self_correction")
 """The suites, one for each room that asks subject models, in the order in which they are shown."""
 
 
@@ -162,6 +164,10 @@ MODEL_WRITTEN_DIVERSITY = Table(
     "model_written_diversity", ModelWrittenDiversity, zone="published", suite=MODEL_WRITTEN
 )
 
+HUMAN_OPINIONS = Table("human_opinions", HumanOpinion, zone="published", suite=GLOBAL_OPINIONS)
+"""Published as a file beside the items: what people answered to them."""
+OPINION_QUESTIONS = Table("opinion_questions", OpinionQuestion, zone="published", suite=GLOBAL_OPINIONS)
+
 USAGE_SEEDS = Table("usage_seeds", UsageSeed, zone="published", suite=EVALUATION)
 EVAL_METRICS = Table("eval_metrics", EvalMetric, zone="published", suite=EVALUATION)
 EVAL_SUITES = Table("eval_suites", EvalSuite, zone="published", suite=EVALUATION)
@@ -190,6 +196,7 @@ PUBLISHED = (
     USAGE_COVERAGE,
     MODEL_WRITTEN_FUNNEL,
     MODEL_WRITTEN_DIVERSITY,
+    OPINION_QUESTIONS,
     RUN_LOG,
 )
 """The tables that the warehouse serves, in the order in which a reader needs them."""

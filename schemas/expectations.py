@@ -12,7 +12,12 @@ from pathlib import Path
 
 import polars as pl
 
-from schemas import comparison_rules, evaluation_expectations, model_written_expectations
+from schemas import (
+    comparison_rules,
+    evaluation_expectations,
+    model_written_expectations,
+    opinion_expectations,
+)
 from schemas.audit import LAYERS
 from schemas.lineage import BANDS, EVENTS, GONE
 from schemas.published import DIMENSIONS, NAME_LENGTH, SUMMARY_LENGTH
@@ -253,5 +258,6 @@ SUITES = {
     "usage_coverage": evaluation_expectations.coverage_rules,
     "model_written_funnel": model_written_expectations.funnel_rules,
     "model_written_diversity": model_written_expectations.diversity_rules,
+    "opinion_questions": opinion_expectations.question_rules,
     "run_log": _log_rules,
 }

@@ -13,6 +13,7 @@ from schemas.ledger import PrivacyLedger
 from schemas.lineage import ClusterLineage
 from schemas.map import MapCluster, MapTile
 from schemas.model_written import ModelWrittenDiversity, ModelWrittenFunnel
+from schemas.opinions import OpinionQuestion
 from schemas.runs import RunLog
 from schemas.usage import UsageCoverage, UsageReach, UsageSeed
 
@@ -266,6 +267,7 @@ MODELS: dict[str, type[pa.DataFrameModel]] = {
     "usage_coverage": UsageCoverage,
     "model_written_funnel": ModelWrittenFunnel,
     "model_written_diversity": ModelWrittenDiversity,
+    "opinion_questions": OpinionQuestion,
     "run_log": RunLog,
     "privacy_ledger": PrivacyLedger,
 }

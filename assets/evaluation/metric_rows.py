@@ -62,14 +62,14 @@ def means(
     metric: str,
     missing: pl.DataFrame,
     by: Sequence[str] = PART,
-    most_cells: int = MOST_CELLS,
     *,
     share: bool = True,
+    most_cells: int = MOST_CELLS,
 ) -> pl.DataFrame:
     """Rows of a mean, by item and by usage. A part of which no item is near usage has a row without an estimate.
 
-    In: *by, unit, usage_weight and `value` (left out where it is null). most_cells, share: as in
-    `cluster_means`.
+    In: *by, unit, usage_weight and `value` (left out where it is null). share: it is one, or a probability. most_cells: as
+    in `cluster_means`.
     """
     plain = cluster_means(scored, value, by=by, share=share, draws=DRAWS, most_cells=most_cells)
     if plain.is_empty():

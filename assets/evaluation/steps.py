@@ -153,7 +153,7 @@ def _told(frames: Iterator[pl.DataFrame], result: Result) -> Iterator[pl.DataFra
 def _metrics_step(suite: Suite, tables: SuiteTables) -> dg.AssetsDefinition:
     @table_step(
         outputs=[tables.metrics],
-        inputs=[tables.items, tables.answers, tables.usage],
+        inputs=[tables.items, tables.answers, tables.usage, *suite.beside],
         version=suite.scores_version,
         group=suite.name,
         name=f"{suite.name}_metrics",
@@ -163,7 +163,9 @@ def _metrics_step(suite: Suite, tables: SuiteTables) -> dg.AssetsDefinition:
         items, answers, usage = (
             inputs[table.name].collect() for table in (tables.items, tables.answers, tables.usage)
         )
-        answered = Answered(items, answers, usage, subjects_of(step.home.evaluations().answering(suite.name)))
+        subjects = subjects_of(step.home.evaluations().answering(suite.name))
+        beside = {table.name: inputs[table.name].collect() for table in suite.beside}
+        answered = Answered(items, answers, usage, subjects, beside)
         scored = suite.scores(answered).with_columns(suite=pl.lit(suite.name))
         table = scored.select(pl.col(name).cast(kind) for name, kind in METRIC_COLUMNS.items())
         shown = {} if suite.picture is None else {"figure": svg_picture(suite.picture(table))}

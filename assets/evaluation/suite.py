@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
+from schemas.catalogue import Table
+
 if TYPE_CHECKING:
     from dagster_project.language_models import Asker
 
@@ -41,13 +43,14 @@ class Answered:
 
     items: schemas.evaluation.EvalItem. answers: schemas.evaluation.EvalAnswer of all subjects, no row where none has
     answered. usage: schemas.usage.ItemUsage. subjects: subject, parameters, rl_steps (Float64, null where not known) of
-    those that answer the suite.
+    those that answer the suite. beside: by name, the tables that `Suite.beside` names.
     """
 
     items: pl.DataFrame
     answers: pl.DataFrame
     usage: pl.DataFrame
     subjects: pl.DataFrame
+    beside: Mapping[str, pl.DataFrame] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class Suite:
     scores(answered) -> schemas.evaluation.EvalMetric without `suite`.
     picture(metrics) -> SVG of the paper's figure, from schemas.evaluation.EvalMetric of the suite.
     contents(options): hashes of the files that items are made from (prompts, templates, a file of the user's).
+    beside: tables of the room's own that scores are made from, too.
     """
 
     name: str
@@ -74,3 +78,4 @@ class Suite:
     contents: Callable[[Any], Mapping[str, str]] = field(default=lambda options: {})
     roles: tuple[str, ...] = ()
     picture: Callable[[pl.DataFrame], bytes] | None = None
+    beside: tuple[Table, ...] = ()

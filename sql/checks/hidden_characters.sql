@@ -12,6 +12,7 @@ WITH strings AS (
     UNION ALL SELECT concat_ws(' ', subject, dataset, condition) FROM eval_suites
     UNION ALL SELECT concat_ws(' ', behaviour, label, writer, judge) FROM model_written_funnel
     UNION ALL SELECT dataset FROM model_written_diversity
+    UNION ALL SELECT concat_ws(' ', subject, dataset, condition, item_id, question_id, most_similar, least_similar) FROM opinion_questions
     UNION ALL SELECT note FROM run_log
 )
 SELECT 'hidden character' AS fault

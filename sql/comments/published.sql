@@ -245,6 +245,24 @@ COMMENT ON COLUMN model_written_diversity."largest_cluster" IS 'Share of texts i
 COMMENT ON COLUMN model_written_diversity."cluster_label_nmi" IS 'Mutual information of cluster and label, normalised: 0 where they are independent.';
 COMMENT ON COLUMN model_written_diversity."probe_auc" IS 'Area under the curve of a classifier of words, trained on the other data sets, that guesses the label: 0.5 is chance.';
 
+COMMENT ON TABLE opinion_questions IS 'How like the people of the countries that answered a survey question each subject answers it, and how surely.';
+COMMENT ON COLUMN opinion_questions."subject" IS 'Subject model.';
+COMMENT ON COLUMN opinion_questions."dataset" IS 'Survey.';
+COMMENT ON COLUMN opinion_questions."condition" IS 'default, country/NAME (persona) or language/NAME.';
+COMMENT ON COLUMN opinion_questions."item_id" IS 'Item of the suite that was asked.';
+COMMENT ON COLUMN opinion_questions."question_id" IS 'Question, the same under every condition.';
+COMMENT ON COLUMN opinion_questions."countries" IS 'Countries whose people answered it.';
+COMMENT ON COLUMN opinion_questions."similarity" IS '1 - Jensen-Shannon distance (base 2) to the people of a country, mean over countries.';
+COMMENT ON COLUMN opinion_questions."ordinal_similarity" IS '1 - earth mover''s distance, mean over countries; null where the options are on no scale.';
+COMMENT ON COLUMN opinion_questions."most_similar" IS 'Country whose people answer most like it.';
+COMMENT ON COLUMN opinion_questions."most_similarity" IS 'Its similarity.';
+COMMENT ON COLUMN opinion_questions."least_similar" IS 'Country whose people answer least like it.';
+COMMENT ON COLUMN opinion_questions."least_similarity" IS 'Its similarity.';
+COMMENT ON COLUMN opinion_questions."entropy" IS 'Entropy of the subject''s answer in bits; 0: it is sure of one option.';
+COMMENT ON COLUMN opinion_questions."human_entropy" IS 'Entropy of people''s answers in bits, mean over countries.';
+COMMENT ON COLUMN opinion_questions."missing_mass" IS 'Probability of none of the options.';
+COMMENT ON COLUMN opinion_questions."usage" IS 'Share of real usage that the item stands for; 0 where none is near.';
+
 COMMENT ON TABLE run_log IS 'Steps that produced the published tables: rows in and out, seconds, code version.';
 COMMENT ON COLUMN run_log."run_id" IS 'Run of the pipeline that the step belonged to.';
 COMMENT ON COLUMN run_log."stage" IS 'Step of the pipeline.';

@@ -67,7 +67,7 @@ def test_the_graph_is_the_one_that_is_drawn() -> None:
         "privacy_ledger",
     }
     evaluated = {"usage_seeds", "eval_metrics", "eval_suites", "usage_reach", "usage_coverage"}
-    evaluated |= {"model_written_funnel", "model_written_diversity"}
+    evaluated |= {"model_written_funnel", "model_written_diversity", "opinion_questions"}
     assert edges == {
         "quarantine": set(),
         "conversations": set(),
@@ -103,6 +103,10 @@ def evaluated_edges() -> dict[str, set[str]]:
         edges[f"{name}_metrics"] = {f"{name}_items", f"{name}_answers", f"{name}_usage"}
         together |= {f"{name}_{part}" for part in ("items", "reach", "answers", "metrics")}
     edges |= dict.fromkeys(("eval_metrics", "eval_suites", "usage_reach", "usage_coverage"), together)
+    opinions = {f"global_opinions_{part}" for part in ("items", "answers", "usage")} | {"human_opinions"}
+    edges |= {"human_opinions": {"usage_seeds"}} | dict.fromkeys(
+        ("opinion_questions", "global_opinions_metrics"), opinions
+    )
     texts = ("model_written_statements", "model_written_layout")
     edges |= {key: {"usage_seeds"} for key in texts}
     return edges | {key: set(texts) for key in ("model_written_funnel", "model_written_diversity")}

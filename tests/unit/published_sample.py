@@ -25,6 +25,7 @@ from dagster_project.privacy.ledger import SUMMARY
 from dagster_project.privacy.thresholds import Thresholds
 from schemas.evaluation import EvalMetric, EvalSuite
 from schemas.model_written import ModelWrittenDiversity, ModelWrittenFunnel
+from schemas.opinions import OpinionQuestion
 
 TREE = {"t0": ["m0", "m1"], "t1": ["m2", "m3"]}
 LIMITS = Thresholds(min_users=5, min_conversations=8)
@@ -137,6 +138,7 @@ def evaluations(clusters: pl.DataFrame, cells: pl.DataFrame, report: pl.DataFram
         "usage_reach": reach,
         "model_written_funnel": model_written_funnel(),
         "model_written_diversity": model_written_diversity(),
+        "opinion_questions": opinion_questions(),
         "usage_coverage": coverage(reach, seeds, SUITES, users=released_users(report), draws=200),
     }
 
@@ -192,10 +194,22 @@ def eval_metrics() -> pl.DataFrame:
         "level": "Black",
     }
     slope = {"metric": "match_rate_slope", "subject": "all", "group": "parameters"}
+    opinion = {"suite": "global_opinions", "metric": "similarity", "dataset": "all"}
+    country = {"group": "country", "level": "Belgium"}
     parity = {"suite": "moral_self_correction", "dataset": "law", "condition": "instruction"}
     parity |= {"metric": "parity_difference"}
     trend = parity | slope | {"metric": "correction_slope"}
-    return _typed([row, row | other, row | score, row | slope, row | parity, row | trend], EvalMetric)
+    rows = [
+        row,
+        row | other,
+        row | score,
+        row | slope,
+        row | opinion,
+        row | opinion | country,
+        row | parity,
+        row | trend,
+    ]
+    return _typed(rows, EvalMetric)
 
 
 def eval_suites() -> pl.DataFrame:
@@ -253,6 +267,27 @@ def model_written_diversity() -> pl.DataFrame:
         "largest_cluster": 1.0,
     }
     return _typed([row, dict.fromkeys(row) | {"dataset": "politeness"} | known], ModelWrittenDiversity)
+
+
+def opinion_questions() -> pl.DataFrame:
+    """A question on a scale, and one of a single country that is on none."""
+    row = {"subject": "tiny", "dataset": "GAS", "condition": "default", "item_id": "GAS-abc/default"}
+    row |= {"question_id": "GAS-abc", "countries": 2, "similarity": 0.7, "ordinal_similarity": 0.8}
+    row |= {
+        "most_similar": "Belgium",
+        "most_similarity": 0.8,
+        "least_similar": "Greece",
+        "least_similarity": 0.6,
+    }
+    row |= {"entropy": 0.4, "human_entropy": 1.3, "missing_mass": 0.01, "usage": 0.0}
+    lone = {
+        "item_id": "GAS-def/default",
+        "question_id": "GAS-def",
+        "countries": 1,
+        "ordinal_similarity": None,
+    }
+    lone |= {"least_similar": "Belgium", "similarity": 0.5, "most_similarity": 0.5, "least_similarity": 0.5}
+    return _typed([row, row | lone], OpinionQuestion)
 
 
 def _typed(rows: list[dict[str, Any]], model: type[DataFrameModel]) -> pl.DataFrame:
