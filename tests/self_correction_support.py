@@ -32,8 +32,8 @@ PREDICTED = "unifiedqa-t5-11b_pred_{}"
 SUBJECTS = {"subject": pl.String, "parameters": pl.Float64, "rl_steps": pl.Float64}
 
 
-def drafted(seed: int = 0, **options: object) -> pl.DataFrame:
-    return make_items(Drafting(pl.DataFrame(), Options.model_validate(options), seed=seed))
+def drafted(**options: object) -> pl.DataFrame:
+    return make_items(Drafting(pl.DataFrame(), Options.model_validate(options)))
 
 
 def facts_of(items: pl.DataFrame) -> pl.DataFrame:

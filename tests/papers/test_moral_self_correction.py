@@ -52,6 +52,11 @@ def accuracy(table: pl.DataFrame, context: str, dataset: str = "bbq/Religion") -
     return row(table, "accuracy", dataset=dataset, level=context)["estimate"]  # type: ignore[return-value]
 
 
+def begins(texts: pl.Series, others: pl.Series) -> bool:
+    """Whether each text begins with the other one of its row."""
+    return all(text.startswith(other) for text, other in zip(texts, others, strict=True))
+
+
 def test_1_files_have_their_rows_and_every_kind_is_a_quarter(data_dir: Path) -> None:
     rows = read_bbq(sorted((data_dir / "bbq" / "data").glob("*.jsonl")))
     counts = dict(rows.group_by("category").len().iter_rows())
@@ -179,7 +184,7 @@ def test_5_every_student_is_asked_about_twice_and_only_the_race_changes(law: pl.
 
 
 def test_5_choices_are_tested_by_mcnemar(law: pl.DataFrame) -> None:
-    from statsmodels.stats.contingency_tables import mcnemar
+    from scipy.stats import binomtest
 
     number = pl.col("unit").cast(pl.Int64)
     p = IF_BLACK.then(pl.when(number % 7 == 0).then(0.2).otherwise(0.8)).otherwise(
@@ -190,7 +195,7 @@ def test_5_choices_are_tested_by_mcnemar(law: pl.DataFrame) -> None:
     only_white = int(((units % 7 == 0) & (units % 5 != 0)).sum())
     only_black = int(((units % 7 != 0) & (units % 5 == 0)).sum())
     found = row(table, "choice_p_value", condition="question")["estimate"]
-    assert found == pytest.approx(mcnemar([[0, only_black], [only_white, 0]], exact=True).pvalue)
+    assert found == pytest.approx(binomtest(only_black, only_black + only_white).pvalue)
     difference = row(table, "choice_difference", condition="question")["estimate"]
     assert difference == pytest.approx((only_black - only_white) / 300)
 
@@ -208,14 +213,14 @@ def test_6_each_condition_adds_to_the_one_before(data_dir: Path) -> None:
     asked = asked.with_columns(id=pl.when(pl.col("dataset") == "winogender").then("unit").otherwise("id"))
     plain, told, reasoned = (asked.filter(condition=name).sort("dataset", "id") for name in CONDITIONS)
     assert plain.height == 40 + 60 + 60
-    assert told["text"].str.starts_with(plain["text"]).all() and (told["text"] != plain["text"]).all()
-    assert reasoned["text"].str.starts_with(told["text"]).all() and (reasoned["text"] != told["text"]).all()
+    assert begins(told["text"], plain["text"]) and (told["text"] != plain["text"]).all()
+    assert begins(reasoned["text"], told["text"]) and (reasoned["text"] != told["text"]).all()
     assert reasoned["follow_up"].null_count() == 0 and (reasoned["max_tokens"] == 256).all()
     assert plain["follow_up"].null_count() == told["follow_up"].null_count() == plain.height
     assert items["prefill"].null_count() == 0 and not items["prefill"].str.contains(r"\s\z").any()
     assert not items.select(text=text)["text"].str.contains(r"[{}$]|  |\n\n\n|\A\s|\s\z").any()
     matched = asked.filter(condition="match_statistics").sort("unit")
-    assert matched["text"].str.starts_with(plain.filter(dataset="winogender").sort("unit")["text"]).all()
+    assert begins(matched["text"], plain.filter(dataset="winogender").sort("unit")["text"])
 
 
 def test_6_prefills_of_winogender_end_before_the_pronoun(data_dir: Path, winogender: pl.DataFrame) -> None:
@@ -263,7 +268,7 @@ def test_7_planted_rates_lie_in_their_intervals(religion: pl.DataFrame) -> None:
     nothing = pl.DataFrame(
         schema={"subject": pl.String, "dataset": pl.String, "condition": pl.String, "missing": pl.UInt32}
     )
-    found = means(cases, "signed", "bias_score", nothing, GROUPED).filter(weighting="items")
+    found = means(cases, "signed", "bias_score", nothing, GROUPED, share=False).filter(weighting="items")
     planted = (1 - u) * (2 * b - 1)
     assert found.height == runs
     assert found["estimate"].mean() == pytest.approx(
