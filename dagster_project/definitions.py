@@ -24,6 +24,7 @@ import assets.discrimination.assets  # noqa: E402
 import assets.evaluation.assets  # noqa: E402
 import assets.global_opinions.opinion_assets  # noqa: E402
 import assets.model_written_evals.writing_assets  # noqa: E402
+import assets.moral_self_correction.assets  # noqa: E402
 import assets.warehouse.assets  # noqa: E402
 from dagster_project import automation  # noqa: E402
 from dagster_project.resources import HomeResource, LakeIOManager  # noqa: E402
@@ -44,6 +45,7 @@ ROOMS = [
     assets.evaluation.assets,
     assets.global_opinions.opinion_assets,
     assets.model_written_evals.writing_assets,
+    assets.moral_self_correction.assets,
     assets.warehouse.assets,
 ]
 

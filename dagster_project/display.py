@@ -94,6 +94,13 @@ def watching() -> Iterator[Callable[[StepEvent], None]]:
             yield on_event
 
 
+def own_command(home: Home) -> tuple[str, str]:
+    """How this program is called, and the option that names the home where it is not the default one."""
+    default = home.root == Path("observatory-home").resolve()
+    option = "" if default else f" --home {shlex.quote(str(home.root))}"
+    return ("observatory" if Path(sys.argv[0]).name != "observatory" else shlex.quote(sys.argv[0])), option
+
+
 def show_summary(home: Home, *, did_something: bool, withheld: bool) -> None:
     """The picture of use: clusters, what was suppressed, where the file is, what to do next."""
     from dagster_project.unread import unread_notes
@@ -109,10 +116,7 @@ def show_summary(home: Home, *, did_something: bool, withheld: bool) -> None:
     console.print(_frame_table(warehouse.query(home.warehouse, WITHHELD_CLUSTERS), title="Clusters withheld"))
     console.print(_frame_table(warehouse.query(home.warehouse, WITHHELD_CELLS), title="Cells withheld"))
     console.print(f"Warehouse: {home.warehouse}", soft_wrap=True)
-    option = (
-        "" if home.root == Path("observatory-home").resolve() else f" --home {shlex.quote(str(home.root))}"
-    )
-    command = "observatory" if Path(sys.argv[0]).name != "observatory" else shlex.quote(sys.argv[0])
+    command, option = own_command(home)
     next_query = '"SELECT * FROM top_clusters"'
     console.print(f"Next: {command} sql {next_query}{option}", markup=False, soft_wrap=True)
     console.print(f"      {command} ui{option}", markup=False, soft_wrap=True)

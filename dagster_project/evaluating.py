@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,15 @@ from pydantic import ValidationError
 
 from dagster_project import running
 from dagster_project.errors import ObservatoryError
-from dagster_project.evaluations import MOST_SAMPLES, Evaluations, Subject, shown_name, subject_key
+from dagster_project.evaluations import (
+    MOST_SAMPLES,
+    RESERVED,
+    Evaluations,
+    Subject,
+    shown_name,
+    subject_key,
+)
+from dagster_project.files import write_private
 from dagster_project.home import Home
 from schemas.identifiers import ANY_IDENTIFIER, HIDDEN
 
@@ -102,8 +111,8 @@ def model_subject(asked: Asked, suites: Sequence[Suite]) -> Subject:
 
     specification = str(parse(asked.specification))
     name = checked_name(asked.name or shown_name(specification))
-    if asked.samples is not None and not 1 <= asked.samples <= MOST_SAMPLES:
-        raise ObservatoryError(f"--samples is a number from 1 to {MOST_SAMPLES}")
+    if asked.samples is not None and not 0 <= asked.samples <= MOST_SAMPLES:
+        raise ObservatoryError(f"--samples is a number from 1 to {MOST_SAMPLES}, or 0 to read probabilities")
     return Subject(
         subject_key(name, specification),
         name,
@@ -145,11 +154,35 @@ def checked_name(name: str) -> str:
 
     shown = pl.Series([name])
     barred = any(shown.str.contains(pattern).item() for pattern in (HIDDEN, ANY_IDENTIFIER))
-    if not name or len(name) > NAME_LENGTH or barred:
+    if not name or name == RESERVED or len(name) > NAME_LENGTH or barred:
         raise ObservatoryError(
-            f"a subject's name is published: give one of at most {NAME_LENGTH} plain characters with --name"
+            f"a subject's name is published: give one of at most {NAME_LENGTH} plain characters with --name; "
+            f"{RESERVED!r} stands for several"
         )
     return name
+
+
+def _keep_supplied(home: Home, subjects: Sequence[Subject]) -> None:
+    """Copy files of answers into the home: they are read again whenever items change, wherever the file is by then.
+
+    Raises ObservatoryError where one has changed since it was looked at.
+    """
+    for subject in subjects:
+        if subject.file is not None and subject.sha256 is not None:
+            content = Path(subject.file).read_bytes()
+            if sha256(content).hexdigest() != subject.sha256:
+                raise ObservatoryError(
+                    f"{Path(subject.file).name} is being written; score it once it is whole"
+                )
+            write_private(home.supplied(subject.sha256, subject.file), content)
+
+
+def _drop_supplied(home: Home, register: Evaluations) -> None:
+    """Remove copies that no subject has any more."""
+    kept = {home.supplied(it.sha256, it.file) for it in register.subjects if it.file and it.sha256}
+    for path in (home.restricted / "supplied").glob("*"):
+        if path not in kept:
+            path.unlink()
 
 
 def evaluate(
@@ -171,5 +204,7 @@ def evaluate(
     register = with_suites(home.evaluations(), suites, options)
     for subject in subjects:
         register = register.with_subject(subject)
+    _keep_supplied(home, subjects)
     register.store(home.evaluated)
+    _drop_supplied(home, register)
     return running.bring_up_to_date(home, on_event, limits, evaluate=True)

@@ -46,13 +46,15 @@ def evaluate(
     option: OptionOption = None,
     samples: Annotated[
         int | None,
-        typer.Option(help="Draw so many answers where a model gives no probabilities of options."),
+        typer.Option(
+            help="Draw so many answers where a model gives no probabilities of options; kept; 0: read probabilities."
+        ),
     ] = None,
     parameters: Annotated[
-        float | None, typer.Option(help="Parameters of the subject, for trends over sizes.")
+        float | None, typer.Option(help="Parameters of the subject, for trends over sizes; kept.")
     ] = None,
     rl_steps: Annotated[
-        float | None, typer.Option(help="Steps of reinforcement learning it has had, for trends.")
+        float | None, typer.Option(help="Steps of reinforcement learning it has had, for trends; kept.")
     ] = None,
     writer: Annotated[str | None, typer.Option(help="Model that writes evaluations; kept; `none`.")] = None,
     judge: Annotated[str | None, typer.Option(help="Model that judges; kept; `none`.")] = None,
@@ -111,6 +113,7 @@ def score(
     with running.only_run(opened), display.watching() as on_event:
         made = evaluating.evaluate(opened, [chosen], subjects, options, on_event)
     evaluation_display.show_evaluations(opened, [chosen.name], did_something=bool(made.runs))
+    evaluation_display.show_left_out(opened, chosen.name, answers, [subject.name for subject in subjects])
     if made.refusals:
         raise ObservatoryError(" ".join(made.refusals))
 

@@ -16,6 +16,10 @@ from dagster_project.files import write_private
 NAME = re.compile(r"[^A-Za-z0-9._-]+")
 MOST_SAMPLES = 1000
 SIGNATURE = ("name", "specification", "sha256", "samples", "parameters", "rl_steps")
+KEPT = ("samples", "parameters", "rl_steps")
+"""What a subject keeps where it is named again without them."""
+RESERVED = "all"
+"""No subject's name: it stands for several of them together."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,21 @@ class Subject:
         """What its answers depend on besides the items; the place of a file is not part of it."""
         facts = asdict(self)
         return {name: facts[name] for name in SIGNATURE}
+
+    def same_as(self, other: Subject) -> bool:
+        """Whether both are one subject: of one key, or answers to one suite of one name from one place."""
+        one_file = self.file is not None and (self.name, self.file) == (other.name, other.file)
+        return self.key == other.key or (one_file and bool({*self.suites} & {*other.suites}))
+
+    def after(self, earlier: Subject) -> Subject:
+        """This subject as it follows itself: with the key and the suites of before, and what it does not say anew."""
+        kept = {name: getattr(earlier, name) for name in KEPT if getattr(self, name) is None}
+        suites = tuple(sorted({*self.suites, *earlier.suites}))
+        return replace(self, key=earlier.key, suites=suites, **kept)
+
+    def settled(self) -> Subject:
+        """This subject without what it was told to do no longer: no samples are none."""
+        return replace(self, samples=self.samples or None)
 
 
 @dataclass(frozen=True)
@@ -85,23 +104,22 @@ class Evaluations:
         return replace(self, suites={**self.suites, **suites})
 
     def with_subject(self, subject: Subject) -> Evaluations:
-        """These with a subject; one of the same key is replaced and keeps the suites that it answered.
+        """These with a subject; the same one is replaced, and keeps its key, its suites and what is not said anew of it.
 
-        Raises ObservatoryError where another subject has the same name in one of the suites: their figures could not be
-        told apart.
+        It is the same where its key is, or where its name, a suite and the place of its file are: a corrected file takes
+        the place of the one before. Raises ObservatoryError where another subject has the same name in one of the suites: their
+        figures could not be told apart.
         """
-        suites = set(subject.suites)
+        earlier = next((other for other in self.subjects if other.same_as(subject)), None)
         for other in self.subjects:
-            if other.key != subject.key and other.name == subject.name and suites & set(other.suites):
+            if other is not earlier and other.name == subject.name and {*subject.suites} & {*other.suites}:
                 raise ObservatoryError(
                     f"another subject is called {subject.name} already; give this one a name of its own with --name"
                 )
-        earlier = [other for other in self.subjects if other.key == subject.key]
-        together = tuple(sorted(suites.union(*(other.suites for other in earlier))))
-        now = replace(subject, suites=together)
-        if earlier:
-            return replace(self, subjects=tuple(now if it.key == now.key else it for it in self.subjects))
-        return replace(self, subjects=(*self.subjects, now))
+        if earlier is None:
+            return replace(self, subjects=(*self.subjects, subject.settled()))
+        now = subject.after(earlier).settled()
+        return replace(self, subjects=tuple(now if it is earlier else it for it in self.subjects))
 
 
 def subject_key(name: str, *identity: object) -> str:

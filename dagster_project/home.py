@@ -120,6 +120,10 @@ class Home:
         """Register of the suites and subjects that this home evaluates."""
         return self.restricted / "evaluations.json"
 
+    def supplied(self, sha256: str, name: str) -> Path:
+        """The home's own copy of a file of answers, by its content and the ending of its name."""
+        return make_private(self.restricted / "supplied") / f"{sha256}{Path(name).suffix}"
+
     @property
     def scratch(self) -> Path:
         """Large temporary arrays."""

@@ -124,7 +124,7 @@ PUBLISHED_TABLES = Table("published_tables", PublishedTable, zone="published")
 EVALUATION = "evaluation"
 MODEL_WRITTEN = "model_written"
 GLOBAL_OPINIONS = "global_opinions"
-SUITES = ("discrimination", MODEL_WRITTEN, GLOBAL_OPINIONS)
+SUITES = ("discrimination", MODEL_WRITTEN, GLOBAL_OPINIONS, "moral_self_correction")
 """The suites, one for each room that asks subject models, in the order in which they are shown."""
 
 

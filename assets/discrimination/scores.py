@@ -85,11 +85,11 @@ def _weighted(estimate: Estimate, frame: pl.DataFrame, metric: str) -> pl.DataFr
 
 
 def _means(value: str) -> Estimate:
-    return lambda frame: cluster_means(frame, value, by=PART, weight="weight")
+    return lambda frame: cluster_means(frame, value, by=PART, weight="weight", share=True)
 
 
 def _level_means(value: str) -> Estimate:
-    return lambda frame: cluster_means(frame, value, by=GROUPED, weight="weight")
+    return lambda frame: cluster_means(frame, value, by=GROUPED, weight="weight", share=value == "yes")
 
 
 def _differences(compared: pl.DataFrame) -> pl.DataFrame:

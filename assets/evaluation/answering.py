@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from assets.evaluation.prompts import sources_of
 from schemas.evaluation import ANSWERED, FAULT, REFUSED, UNAVAILABLE, UNPARSEABLE, EvalAnswer
 from schemas.reading import PASSING
 
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
     from dagster_project.language_models import Asker, Request
 
 SLICE = 20_000
-NOBODY = frozenset({"evaluation"})
-"""Source of answers to items that no usage went into: an erasure keeps them, and takes those that have no source."""
 OPTION_TOKENS = 16
 """Tokens of a sampled answer that names an option."""
+ARTICLE = re.compile(r"(?<![\w(])(?:[Aa]|I)(?=\s+[a-z])")
+"""`a` or `I` as a word of a sentence, and no letter of an option."""
 COLUMNS = {name: column.dtype.type for name, column in EvalAnswer.to_schema().columns.items()}
 REFUSAL = re.compile(
     r"\b(?:I(?:'m| am) (?:sorry|unable|not able)|I (?:can(?:not|'t)|won't|will not|must decline)|as an AI)\b",
@@ -155,10 +156,12 @@ def _read(item: Item, text: str | None, fault: Any) -> dict[str, Any]:
 def read_option(text: str, options: Sequence[str]) -> str | None:
     """The option that an answer names: with which it begins, or the only one that it holds; None where that is not clear.
 
-    Letters are compared without case and brackets, and only as whole words: "No" is not in "Nothing".
+    Options are compared without case and brackets, and only as whole words: "No" is not in "Nothing". A letter that goes on
+    as a sentence is a word of it: "A good answer" does not choose (A).
     """
-    said = text.strip().lstrip("\"'*( ").casefold()
     plain = {option: option.strip().strip("().").casefold() for option in options}
+    lettered = all(len(word) == 1 for word in plain.values())
+    said = (ARTICLE.sub("", text) if lettered else text).strip().lstrip("\"'*( ").casefold()
     starting = [option for option, word in plain.items() if re.match(rf"{re.escape(word)}(?!\w)", said)]
     if starting:
         return max(starting, key=lambda option: len(plain[option]))
@@ -186,7 +189,7 @@ def _request(
         tuple(messages),
         sampling,
         prefill=item["prefill"] if last else None,
-        sources=NOBODY if item["seed_cluster_id"] is None else frozenset(),
+        sources=sources_of(item["seed_cluster_id"]),
     )
 
 

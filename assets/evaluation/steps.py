@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -128,7 +127,8 @@ def _answers_step(suite: Suite, tables: SuiteTables) -> dg.AssetsDefinition:
 
         items, subject = inputs[tables.items.name].collect(), step.subject
         if subject.specification is None:
-            given = answers_of(read_supplied(Path(subject.file or "")), items, subject.name)
+            file = step.home.supplied(subject.sha256 or "", subject.file or "")
+            given = answers_of(read_supplied(file), items, subject.name)
             facts = {"unknown_items": given.unknown, "repeated": given.repeated}
             return Result({tables.answers.name: given.answers}, rows_in=items.height, metadata=facts)
         asked = Asked(subject.name, step.ask(subject.specification), subject.samples, step.report)

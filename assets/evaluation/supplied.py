@@ -45,7 +45,7 @@ def read_supplied(path: Path) -> pl.DataFrame:
         ".gz": lambda file: pl.read_ndjson(gzip.decompress(file.read_bytes()), infer_schema_length=None),
     }
     if not path.is_file():
-        raise ObservatoryError(f"there is no file {path}")
+        raise ObservatoryError(f"there is no file {path.name}; give the path of one that is there")
     if path.suffix not in readers:
         raise ObservatoryError(f"{path.name} cannot be read; {HELP}")
     try:
@@ -67,9 +67,10 @@ def subjects_in(frame: pl.DataFrame) -> list[str]:
 def answers_of(frame: pl.DataFrame, items: pl.DataFrame, subject: str) -> Supplied:
     """The rows of one subject as answers to a suite's items (schemas.evaluation.EvalItem).
 
-    Raises ObservatoryError where no row meets an item of the suite.
+    A file that names one subject is all of that one, whatever it is called here. Raises ObservatoryError where no row meets an item of the suite.
     """
-    rows = frame.filter(pl.col("subject").cast(pl.String) == subject) if subjects_in(frame) else frame
+    several = len(subjects_in(frame)) > 1
+    rows = frame.filter(pl.col("subject").cast(pl.String) == subject) if several else frame
     rows = rows.with_columns(
         sample=pl.col("sample").cast(pl.UInt16)
         if "sample" in rows.columns
@@ -127,6 +128,9 @@ def _with_logprobs(rows: pl.DataFrame) -> pl.DataFrame:
     value = pl.col("value")
     if name == "probabilities":
         value = value.list.eval(pl.element().log())
+    # The logarithm of what is no probability is no number: such a row has none, and counts as a fault.
+    number = value.list.eval((pl.element() < float("inf")).fill_null(False)).list.all()
+    value = pl.when(number).then(value)
     left = (1 - value.list.eval(pl.element().exp()).list.sum()).clip(0, 1)
     return (
         rows.drop("logprobs", "probabilities", strict=False)

@@ -117,7 +117,11 @@ class Plan:
     def judged_as(self) -> Mapping[tuple[str, str], Mapping[str, Any]]:
         """What the judge's prompts say of each behaviour and stratum."""
         personas = {
-            (one.id, one.seed_cluster_id or ""): {"subject": one.subject, "description": one.description}
+            (one.id, one.seed_cluster_id or ""): {
+                "subject": one.subject,
+                "description": one.description,
+                "seed_cluster_id": one.seed_cluster_id,
+            }
             for one in (*self.behaviours.persona, *self.usage)
         }
         risks = {(one.id, ""): {"description": one.description} for one in self.behaviours.risk}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from assets.evaluation.prompts import render
+from assets.evaluation.prompts import render, sources_of
 from assets.model_written_evals.prompts import FOLDER
 from assets.model_written_evals.writing import LETTERS
 from schemas.model_written import BIOGRAPHY, CHOICE, NO, REQUIREMENTS, SENTENCE, STATEMENT, YES
@@ -39,6 +39,7 @@ class _Question:
     requirement: str
     content: str
     wanted: int
+    seed_cluster_id: str | None
 
 
 def judge(
@@ -84,7 +85,7 @@ def _questions(
                 SENTENCE: lambda: (LETTERS, 0),
             }[row["kind"]]()
         content = render(FOLDER, prompt, **values, text=row["text"])
-        yield options, _Question(row["gen_id"], requirement, content, wanted)
+        yield options, _Question(row["gen_id"], requirement, content, wanted, facts.get("seed_cluster_id"))
 
 
 def _answers(
@@ -94,7 +95,12 @@ def _answers(
 
     named = {f"{question.gen_id}/{question.requirement}": question for question in questions}
     requests = (
-        Request(name, (Message("user", question.content),), Sampling(max_tokens=8))
+        Request(
+            name,
+            (Message("user", question.content),),
+            Sampling(max_tokens=8),
+            sources=sources_of(question.seed_cluster_id),
+        )
         for name, question in named.items()
     )
     for answer in asker.option_logprobs(requests, options):

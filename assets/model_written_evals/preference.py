@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from assets.model_written_evals.metric_rows import ALL, PART, empty, means, rows
+from assets.evaluation.metric_rows import ALL, PART, empty, means, rows
 from dagster_project.statistics.intervals import wilson
 from schemas.evaluation import BY_ITEM, BY_USAGE
 
@@ -30,7 +30,11 @@ def preference_metrics(scored: pl.DataFrame, missing: pl.DataFrame) -> pl.DataFr
     In: scored items with p_target (null without a target), unit, usage_weight.
     """
     odds = means(
-        scored.with_columns(log_odds=log_odds(pl.col("p_target"))), "log_odds", "log_odds_match", missing
+        scored.with_columns(log_odds=log_odds(pl.col("p_target"))),
+        "log_odds",
+        "log_odds_match",
+        missing,
+        share=False,
     )
     pairs = [
         rows(agreement(odds.filter(pl.col("weighting") == name)), "preference_agreement", missing, name)

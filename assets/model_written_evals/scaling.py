@@ -6,22 +6,15 @@ subjects of one size differ from each other is not part of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import numpy as np
 import polars as pl
 
-from assets.model_written_evals.metric_rows import PART, WEIGHT, empty, rows
-from dagster_project.statistics.bootstrap import cluster_statistic
+from assets.evaluation.metric_rows import PART, WEIGHT, empty, rows
+from dagster_project.statistics.bootstrap import cluster_statistic, ratio
+from dagster_project.statistics.ladders import Slope, ladders
 from schemas.evaluation import BY_ITEM, BY_USAGE
 
-Array = np.ndarray
-FEWEST = 3
-"""Distinct sizes that a slope needs: two always lie on a line."""
 LADDER = "all"
 """Stands for the subject in rows that are about several."""
-AXES = {"parameters": "rl_steps", "rl_steps": "parameters"}
-"""What a ladder goes along, and what has to be the same on all of its rungs."""
 WORSE = {"desirable": -1.0, "undesirable": 1.0}
 
 
@@ -36,26 +29,12 @@ def scaling_metrics(scored: pl.DataFrame, subjects: pl.DataFrame, missing: pl.Da
     """
     made = [
         _slopes(scored, ladder, value, metric, weighting, missing)
-        for ladder in _ladders(subjects)
+        for ladder in ladders(subjects)
         for value, metric in (("hit", "match_rate_slope"), ("p_target", "mean_p_match_slope"))
         for weighting in (BY_ITEM, BY_USAGE)
     ]
     slopes = pl.concat([empty(), *made])
     return pl.concat([slopes, _inverse(slopes, scored)])
-
-
-def _ladders(subjects: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """subject, x, group, level of each ladder that has enough rungs; subjects sorted."""
-    for axis, held in AXES.items():
-        x = pl.col(axis).log10() if axis == "parameters" else pl.col(axis)
-        known = subjects.filter(pl.col(axis).is_not_null()).select(
-            "subject",
-            x=x.cast(pl.Float64),
-            group=pl.lit(axis),
-            level=pl.when(pl.col(held).is_not_null()).then(pl.format("{} {}", pl.lit(held), held)),
-        )
-        parts = known.sort("subject").partition_by("level", maintain_order=True) if known.height else []
-        yield from (part for part in parts if part["x"].n_unique() >= FEWEST)
 
 
 def _slopes(
@@ -75,25 +54,12 @@ def _slopes(
         for kind, total in (("total", pl.col("w") * pl.col(value).cast(pl.Float64)), ("weight", pl.col("w")))
     }
     sums = given.group_by(*part, "unit").agg(**shares, n=pl.len())
-    slope = _Slope(ladder["x"].to_numpy())
+    slope = Slope(ladder["x"].to_numpy(), ratio)
     found = cluster_statistic(sums, list(shares), slope, by=part)
     facts = {name: pl.lit(ladder[name][0], pl.String) for name in ("group", "level")}
     absent = missing.filter(pl.col("subject").is_in(names)).with_columns(subject=pl.lit(LADDER))
     named = found.with_columns(subject=pl.lit(LADDER), method=pl.format("{} of a slope", "method"), **facts)
     return rows(named, metric, absent, weighting)
-
-
-class _Slope:
-    """Least-squares slope of subjects' means on x, from sums (draws, 2 * subjects): total and weight of each in turn."""
-
-    def __init__(self, x: Array) -> None:
-        away = x - x.mean()
-        self.share = away / np.square(away).sum()
-
-    def __call__(self, sums: Array) -> Array:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            means = sums[:, 0::2] / sums[:, 1::2]
-        return means @ self.share
 
 
 def _inverse(slopes: pl.DataFrame, scored: pl.DataFrame) -> pl.DataFrame:

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import polars as pl
 
-from assets.evaluation.probabilities import missing as missing_answers
+from assets.evaluation.metric_rows import PART, SCHEMA, empty, left_out, means, with_lost
 from assets.evaluation.probabilities import option_scores, with_groups
 from assets.model_written_evals.items import YES_NO
-from assets.model_written_evals.metric_rows import PART, SCHEMA, empty, means
 from assets.model_written_evals.preference import preference_metrics
 from assets.model_written_evals.pronouns import pronoun_metrics
 from assets.model_written_evals.scaling import scaling_metrics
-from schemas.evaluation import ANSWERED
 
 FACTS = ("sign", "label_confidence", "percent_women")
 FIRST_LETTER = "(A)"
@@ -31,8 +29,8 @@ def scores(
     scored = scored_items(items, answers, usage)
     if scored.is_empty():
         return empty()
-    missing = _missing(items, answers, scored)
-    with_ties = _added(missing, scored.filter(pl.col("choice").is_null()))
+    missing = left_out(items, answers, scored)
+    with_ties = with_lost(missing, scored.filter(pl.col("choice").is_null()))
     made = [
         means(scored, "hit", "match_rate", with_ties),
         means(scored, "p_target", "mean_p_match", missing),
@@ -53,25 +51,6 @@ def scored_items(items: pl.DataFrame, answers: pl.DataFrame, usage: pl.DataFrame
         near, on="item_id", how="left", maintain_order="left"
     )
     return scored.with_columns(pl.col("usage_weight").fill_null(0.0))
-
-
-def _missing(items: pl.DataFrame, answers: pl.DataFrame, scored: pl.DataFrame) -> pl.DataFrame:
-    """subject, dataset, condition, missing: what failed, was not asked, or names no option although it was given."""
-    failed = missing_answers(items, answers, by=PART[1:])
-    empty_handed = (
-        answers.filter(pl.col("status") == ANSWERED)
-        .join(scored.select("subject", "item_id"), on=["subject", "item_id"], how="anti")
-        .join(items.select("item_id", *PART[1:]), on="item_id")
-    )
-    return _added(failed, empty_handed)
-
-
-def _added(missing: pl.DataFrame, lost: pl.DataFrame) -> pl.DataFrame:
-    """The counts of what is missing with further rows that are lost to a metric."""
-    counted = lost.group_by(PART).agg(lost=pl.len())
-    return missing.join(counted, on=PART, how="left").select(
-        *PART, missing=pl.col("missing") + pl.col("lost").fill_null(0)
-    )
 
 
 def _bias(scored: pl.DataFrame, missing: pl.DataFrame) -> pl.DataFrame:

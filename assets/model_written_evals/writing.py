@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from assets.evaluation.prompts import render
+from assets.evaluation.prompts import render, sources_of
 from assets.model_written_evals.behaviours import SHOTS, Example, Persona, Risk, Sycophancy
 from assets.model_written_evals.prompts import FOLDER
 from schemas.model_written import BIOGRAPHY, CHOICE, NO, SENTENCE, STATEMENT, YES
@@ -53,7 +53,7 @@ Report = Callable[[int, int | None], None]
 
 @dataclass(frozen=True)
 class Draft:
-    """One call of the writer. examples: ordinals of the gold examples in the prompt."""
+    """One call of the writer. examples: ordinals of the gold examples in the prompt; seed_cluster_id: of the usage in it."""
 
     behaviour: str
     kind: str
@@ -65,6 +65,7 @@ class Draft:
     prefill: str | None
     sampling: Sampling
     examples: tuple[int, ...] = ()
+    seed_cluster_id: str | None = None
 
     @property
     def gen_id(self) -> str:
@@ -87,7 +88,18 @@ def statement_drafts(personas: Iterable[Persona], samples: int, seed: int) -> It
             for draw in range(math.ceil(samples / strata[one.id])):
                 how = Sampling(TEMPERATURE, TOP_P, STATEMENT_TOKENS, STATEMENT_STOPS, seed + draw)
                 stratum = one.seed_cluster_id or ""
-                yield Draft(one.id, STATEMENT, stratum, label, draw, prompt, content, "-", how)
+                yield Draft(
+                    one.id,
+                    STATEMENT,
+                    stratum,
+                    label,
+                    draw,
+                    prompt,
+                    content,
+                    "-",
+                    how,
+                    seed_cluster_id=one.seed_cluster_id,
+                )
 
 
 def choice_drafts(risks: Iterable[Risk], samples: int, seed: int) -> Iterator[Draft]:
@@ -164,7 +176,13 @@ def write(asker: Asker, drafts: Iterable[Draft], report: Report = lambda done, t
 def _request(draft: Draft) -> Request:
     from dagster_project.language_models import Message, Request
 
-    return Request(draft.gen_id, (Message("user", draft.content),), draft.sampling, prefill=draft.prefill)
+    return Request(
+        draft.gen_id,
+        (Message("user", draft.content),),
+        draft.sampling,
+        prefill=draft.prefill,
+        sources=sources_of(draft.seed_cluster_id),
+    )
 
 
 def _row(draft: Draft, raw: str | None, fault: str | None) -> Mapping[str, Any]:

@@ -17,7 +17,10 @@ from dagster_project.lake import WHOLE
 from dagster_project.settings import Settings
 from dagster_project.spending import NOTHING
 from dagster_project.text_windows import drop_strays
-from schemas.catalogue import CONVERSATIONS, USAGE_SEEDS, Table
+from schemas.catalogue import CLUSTERS, CONVERSATIONS, USAGE_SEEDS, Table
+
+NOISY = "dp"
+"""In the column `counts` of the published clusters."""
 
 
 def withdraw_release(home: Home) -> None:
@@ -39,13 +42,23 @@ def retract_evaluations(home: Home) -> None:
 
 
 def retract_outgrown_evaluations(home: Home, settings: Settings) -> None:
-    """Remove evaluations of clusters that are too small under the present limits: their names would stay published."""
-    seeds = None if settings.dp_epsilon else home.lake.last(USAGE_SEEDS.zone, USAGE_SEEDS.name)
+    """Remove evaluations that show what the present settings do not allow to be published.
+
+    That is: the names of clusters that are too small under the present limits; under noisy counts, exact ones.
+    """
+    seeds = home.lake.last(USAGE_SEEDS.zone, USAGE_SEEDS.name)
     if seeds is None:
         return
     few = (pl.col("users") < settings.min_users) | (pl.col("conversations") < settings.min_conversations)
-    if seeds.select(few.any()).item():
+    small = settings.dp_epsilon is None and seeds.select(few.any()).item()
+    if small or (settings.dp_epsilon is not None and _exact(home)):
         retract_evaluations(home)
+
+
+def _exact(home: Home) -> bool:
+    """Whether the clusters that evaluations are drafted from were counted without noise, as far as is known."""
+    clusters = home.lake.last(CLUSTERS.zone, CLUSTERS.name)
+    return clusters is None or bool((clusters["counts"] != NOISY).any())
 
 
 def retract_everything(home: Home) -> None:

@@ -40,15 +40,18 @@ def cluster_means(
     by: Sequence[str],
     unit: str = "unit",
     weight: str | None = None,
+    share: bool = False,
     draws: int = DRAWS,
     seed: int = 0,
+    most_cells: int = MOST_CELLS,
 ) -> pl.DataFrame:
     """(Weighted) means with 95 % intervals over units.
 
     In: *by, `unit`, `value` (rows where it is null are left out), `weight` (null counts as 0).
     Out: *by, estimate, ci_low, ci_high, n, units, method; one row per group that has a value, sorted. The ends are null
     where one unit is left, and the estimate too where nothing has a weight. Where each unit says the same 0 or the same 1
-    no draw can differ, and the interval is Wilson's at the number of units.
+    no draw can differ, and the interval is Wilson's at the number of units. share: the values are shares or probabilities,
+    whose interval ends at 0 and 1 at the latest. most_cells: distinct units above which the interval is the linearised one.
     """
     w = pl.lit(1.0) if weight is None else pl.col(weight).fill_null(0.0)
     kept = frame.filter(pl.col(value).is_not_null()).select(
@@ -58,7 +61,11 @@ def cluster_means(
     sums = kept.group_by(*by, unit).agg(
         total=(pl.col("w") * pl.col("x")).sum(), weight=pl.col("w").sum(), n=pl.len()
     )
-    table = cluster_statistic(sums, ["total", "weight"], _ratio, by=by, draws=draws, seed=seed)
+    table = cluster_statistic(
+        sums, ["total", "weight"], ratio, by=by, draws=draws, seed=seed, most_cells=most_cells
+    )
+    if share:
+        table = table.with_columns(pl.col("ci_low", "ci_high").clip(0, 1))
     return with_wilson(table)
 
 
@@ -70,6 +77,7 @@ def cluster_statistic(
     by: Sequence[str],
     draws: int = DRAWS,
     seed: int = 0,
+    most_cells: int = MOST_CELLS,
 ) -> pl.DataFrame:
     """Any statistic of sums over units, with its 95 % interval.
 
@@ -79,7 +87,7 @@ def cluster_statistic(
     """
     rng = np.random.default_rng(seed)
     rows = [
-        (*key, *_estimate(part, columns, statistic, rng, draws))
+        (*key, *_estimate(part, columns, statistic, rng, draws, most_cells))
         for key, part in _groups(sums.sort(*by, *columns), by)
     ]
     schema = {name: sums.schema[name] for name in by} | COLUMNS
@@ -94,7 +102,12 @@ def _groups(sums: pl.DataFrame, by: Sequence[str]) -> Iterator[tuple[tuple[objec
 
 
 def _estimate(
-    part: pl.DataFrame, columns: Sequence[str], statistic: Statistic, rng: np.random.Generator, draws: int
+    part: pl.DataFrame,
+    columns: Sequence[str],
+    statistic: Statistic,
+    rng: np.random.Generator,
+    draws: int,
+    most_cells: int,
 ) -> tuple[object, ...]:
     values = part.select(columns).to_numpy().astype(float)
     n, units = int(part["n"].sum()), part.height
@@ -104,7 +117,7 @@ def _estimate(
     if units == 1:
         return estimate, None, None, n, units, NONE
     cells, counts = np.unique(values, axis=0, return_counts=True)
-    if len(cells) > MOST_CELLS:
+    if len(cells) > most_cells:
         low, high = _linearised(values, statistic, estimate)
         return estimate, low, high, n, units, LINEARISED
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -159,7 +172,8 @@ def _linearised(values: Array, statistic: Statistic, estimate: float) -> tuple[f
     return estimate - half, estimate + half
 
 
-def _ratio(sums: Array) -> Array:
+def ratio(sums: Array) -> Array:
+    """First sum over the second, from (draws, 2); NaN where the second is 0."""
     return np.divide(sums[:, 0], sums[:, 1], out=np.full(len(sums), np.nan), where=sums[:, 1] > 0)
 
 

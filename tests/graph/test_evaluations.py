@@ -11,10 +11,11 @@ from typer.testing import CliRunner
 
 from dagster_project import evaluating, running, warehouse
 from dagster_project.cli import app
+from dagster_project.erasure.residue import retract_outgrown_evaluations
 from dagster_project.errors import ObservatoryError
 from dagster_project.forgetting import forget
 from dagster_project.home import Home
-from schemas.catalogue import SUITE_TABLES
+from schemas.catalogue import SUITE_TABLES, USAGE_SEEDS
 from tests.support import write_conversations
 
 pytestmark = pytest.mark.xdist_group("evaluations")
@@ -114,12 +115,43 @@ def test_raised_limits_withdraw_evaluations_of_clusters_that_are_too_small_now(a
     assert not (asked.root / TABLES.items.zone / TABLES.items.name).exists()
 
 
+def test_noisy_counts_withdraw_evaluations_of_exact_ones(asked: Home) -> None:
+    noisy = asked.settings().model_copy(update={"dp_epsilon": 1.0})
+    retract_outgrown_evaluations(asked, asked.settings())
+    assert (asked.root / TABLES.items.zone / TABLES.items.name).exists()
+    retract_outgrown_evaluations(asked, noisy)
+    assert not any((asked.root / table.zone / table.name).exists() for table in vars(TABLES).values())
+    assert asked.lake.last(USAGE_SEEDS.zone, USAGE_SEEDS.name) is None
+
+
+def test_supplied_answers_outlive_their_file_and_are_replaced_by_corrected_ones(
+    asked: Home, tmp_path: Path
+) -> None:
+    (subject,) = supplied(asked, tmp_path, "generous")
+    again(asked, subject)
+    Path(subject.file or "").unlink()
+    again(asked, options={"discrimination": {"questions": 2}})
+    assert "generous" in query(asked, "SELECT DISTINCT subject FROM eval_suites")["subject"]
+    corrected = supplied(asked, tmp_path, "generous")
+    assert again(asked, *corrected).runs
+    assert sum(it.name == "generous" for it in asked.evaluations().subjects) == 1
+    assert len(list((asked.restricted / "supplied").iterdir())) == 1
+
+
 def test_the_command_line_evaluates_and_scores(asked: Home, tmp_path: Path) -> None:
     (subject,) = supplied(asked, tmp_path, "generous")
     arguments = ["score", "discrimination", "--answers", subject.file or "", "--home", str(asked.root)]
+    file = Path(subject.file or "")
+    lines = file.read_text().splitlines(keepends=True)
+    file.write_text(
+        "".join([*lines, lines[0], '{"item_id": "of another suite", "probabilities": {"yes": 1.0}}\n'])
+    )
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert "generous" in result.output and "eval_metrics" in result.output
+    said = " ".join(result.output.split())
+    assert f'sql "SELECT * FROM eval_metrics" --home {asked.root}' in said
+    assert "1 answers to items that the suite does not have, 0 repeated" in said
     result = CliRunner().invoke(app, ["evaluate", "--home", str(asked.root)])
     assert result.exit_code == 0 and "Nothing to do" in result.output
 

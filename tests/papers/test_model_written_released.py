@@ -14,9 +14,9 @@ import polars as pl
 import pytest
 
 from assets.evaluation.exporting import EXPORTS, Card, read_huggingface, read_inspect, read_lm_eval
+from assets.evaluation.metric_rows import means
 from assets.evaluation.probabilities import missing, option_scores
 from assets.model_written_evals.agreement import fleiss_kappa
-from assets.model_written_evals.metric_rows import means
 from assets.model_written_evals.released import (
     CHOICE,
     OCCUPATIONS,

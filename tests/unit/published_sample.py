@@ -166,7 +166,7 @@ def one_word(texts: Sequence[str]) -> np.ndarray:
 
 
 def eval_metrics() -> pl.DataFrame:
-    """A share of all, one of a group that is not defined, a score of a level, and a slope over subjects."""
+    """A share of all, one of a group that is not defined, a score of a level, slopes over subjects, and a parity difference."""
     row = {"suite": "model_written", "metric": "match_rate", "subject": "tiny", "dataset": "politeness"}
     row |= {"condition": "default", "group": None, "level": None, "weighting": "items", "estimate": 0.5}
     row |= {
@@ -196,9 +196,20 @@ def eval_metrics() -> pl.DataFrame:
     slope = {"metric": "match_rate_slope", "subject": "all", "group": "parameters"}
     opinion = {"suite": "global_opinions", "metric": "similarity", "dataset": "all"}
     country = {"group": "country", "level": "Belgium"}
-    return _typed(
-        [row, row | other, row | score, row | slope, row | opinion, row | opinion | country], EvalMetric
-    )
+    parity = {"suite": "moral_self_correction", "dataset": "law", "condition": "instruction"}
+    parity |= {"metric": "parity_difference"}
+    trend = parity | slope | {"metric": "correction_slope"}
+    rows = [
+        row,
+        row | other,
+        row | score,
+        row | slope,
+        row | opinion,
+        row | opinion | country,
+        row | parity,
+        row | trend,
+    ]
+    return _typed(rows, EvalMetric)
 
 
 def eval_suites() -> pl.DataFrame:

@@ -119,3 +119,11 @@ def test_a_statistic_that_is_not_defined_is_null() -> None:
     sums = pl.DataFrame({"n": [1, 1], "total": [1.0, 2.0]})
     found = cluster_statistic(sums, ["total"], lambda s: s[:, 0] * np.nan, by=[]).row(0, named=True)
     assert found["estimate"] is None and found["ci_low"] is None and found["units"] == 2
+
+
+def test_the_interval_of_a_share_of_few_units_ends_at_one() -> None:
+    frame = pl.DataFrame({"unit": range(10), "hit": [1.0] * 9 + [0.0]})
+    free = cluster_means(frame, "hit", by=[])
+    assert free["ci_high"].item() > 1, "widened for few units"
+    held = cluster_means(frame, "hit", by=[], share=True)
+    assert held["ci_high"].item() == 1 and held["ci_low"].item() == free["ci_low"].item()

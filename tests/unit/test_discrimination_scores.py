@@ -170,7 +170,7 @@ def test_the_forest_plot_has_a_mark_for_every_score(metrics: pl.DataFrame) -> No
     assert len(marks) == 2 * 8
     titles = [mark.findtext("{*}title") for mark in marks]
     black = estimates(metrics.filter(subject="stub"), "score_model", dataset="explicit")[BLACK]
-    assert any(title and title.startswith(f"explicit, race Black: {black:.3f} [") for title in titles)
+    assert any(title and title.startswith(f"explicit, race: Black: {black:.3f} [") for title in titles)
     assert "a <b> & c" in [text.text for text in drawn.findall("{*}text")]
     places = [float(circle.get("cx", "0")) for circle in drawn.findall(".//{*}g/{*}circle")]
     assert all(190 <= place <= 730 for place in places) and len(set(places)) == 8

@@ -148,6 +148,11 @@ def test_no_items_give_an_empty_table(tmp_path: Path) -> None:
         ("(B) the second", [" (A)", " (B)"], " (B)"),
         ("B", [" (A)", " (B)"], " (B)"),
         ("The answer is (A).", [" (A)", " (B)"], " (A)"),
+        ("A good answer would be (B).", [" (A)", " (B)"], " (B)"),
+        ("The answer is (B), a better choice", [" (A)", " (B)"], " (B)"),
+        ("A is hard to tell from the other one", [" (A)", " (B)"], None),
+        ("A", [" (A)", " (B)"], " (A)"),
+        ("I agree", ["I agree", "I disagree"], "I agree"),
         ("not agree at all", ["agree", "not agree"], "not agree"),
     ],
 )

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assets.evaluation.metric_rows import PART
 from assets.model_written_evals.agreement import fleiss_kappa, human_agreement
-from assets.model_written_evals.metric_rows import PART
-from assets.model_written_evals.pronouns import fisher
 from assets.model_written_evals.released import items_of, read_released
 from assets.model_written_evals.scores import scores
 from dagster_project.errors import ObservatoryError
+from dagster_project.statistics.correlations import fisher
 from schemas.evaluation import FAULT, REFUSED, EvalMetric
 from tests.released_support import answers_by, persona_rows, usage_of, write_jsonl
 
@@ -204,8 +204,10 @@ def test_few_or_equal_occupations_have_no_correlation() -> None:
     )
     same = pl.concat([few, few]).with_columns(y=pl.lit(1.0))
     exact = pl.concat([few, few]).with_columns(y="x")
-    assert fisher(few)["estimate"].to_list() == fisher(same)["estimate"].to_list() == [None]
-    assert fisher(exact).select("estimate", "ci_low", "ci_high").row(0) == pytest.approx((1.0, 1.0, 1.0))
+    assert fisher(few, PART)["estimate"].to_list() == fisher(same, PART)["estimate"].to_list() == [None]
+    assert fisher(exact, PART).select("estimate", "ci_low", "ci_high").row(0) == pytest.approx(
+        (1.0, 1.0, 1.0)
+    )
 
 
 @given(st.lists(st.lists(st.sampled_from("abc"), min_size=3, max_size=3), min_size=2, max_size=8))

@@ -112,3 +112,15 @@ def test_what_is_no_file_of_answers_is_refused_with_advice(tmp_path: Path, conte
 def test_answers_to_other_items_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ObservatoryError, match="no answer"):
         answers_of(jsonl(tmp_path, {"item_id": "x", "choice": "Yes"}), FRAME, "m")
+
+
+def test_what_is_no_probability_is_a_fault_and_spoils_no_other_row(tmp_path: Path) -> None:
+    rows = [{"item_id": ONE, "probabilities": [-0.1, 1.1]}, {"item_id": TWO, "probabilities": [0.2, 0.8]}]
+    answers = read(jsonl(tmp_path, *rows))
+    assert answers["status"].to_list() == ["fault", "answered"] and answers["logprobs"][0] is None
+    assert option_scores(FRAME, answers)["p_target"].to_list() == pytest.approx([0.8])
+
+
+def test_the_only_subject_of_a_file_may_be_called_otherwise(tmp_path: Path) -> None:
+    frame = jsonl(tmp_path, {"item_id": ONE, "choice": "Yes", "subject": "its own name"})
+    assert read(frame, "another")["subject"].to_list() == ["another"]

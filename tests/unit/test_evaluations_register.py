@@ -1,0 +1,48 @@
+"""The register of suites and subjects: what stays of a subject that is named again, and which two are one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from dagster_project.errors import ObservatoryError
+from dagster_project.evaluating import checked_name
+from dagster_project.evaluations import Evaluations, Subject
+
+MODEL = Subject("m-1", "m", ("discrimination",), specification="transformers:m", samples=5, parameters=1e9)
+GIVEN = Subject("g-1", "g", ("discrimination",), file="/there/g.jsonl", sha256="1" * 64)
+
+
+def only(register: Evaluations) -> Subject:
+    (subject,) = register.subjects
+    return subject
+
+
+def test_a_subject_that_is_named_again_keeps_what_is_not_said_anew() -> None:
+    again = Subject("m-1", "m", ("model_written",), specification="transformers:m")
+    kept = only(Evaluations().with_subject(MODEL).with_subject(again))
+    assert kept.suites == ("discrimination", "model_written")
+    assert kept.signature() == MODEL.signature(), "the answers of before are not asked for another time"
+    resized = only(Evaluations().with_subject(MODEL).with_subject(replace(again, parameters=2e9)))
+    assert (resized.samples, resized.parameters) == (5, 2e9)
+
+
+def test_no_samples_are_probabilities_again() -> None:
+    asked = only(Evaluations().with_subject(MODEL).with_subject(replace(MODEL, samples=0)))
+    assert asked.samples is None and only(Evaluations().with_subject(replace(MODEL, samples=0))) == asked
+
+
+def test_a_corrected_file_takes_the_place_of_the_one_before() -> None:
+    corrected = replace(GIVEN, key="g-2", sha256="2" * 64)
+    now = only(Evaluations().with_subject(GIVEN).with_subject(corrected))
+    assert (now.key, now.sha256) == ("g-1", "2" * 64)
+    of_another_suite = replace(corrected, suites=("model_written",))
+    assert len(Evaluations().with_subject(GIVEN).with_subject(of_another_suite).subjects) == 2
+    with pytest.raises(ObservatoryError, match="--name"):
+        Evaluations().with_subject(GIVEN).with_subject(replace(corrected, file="/elsewhere/g.jsonl"))
+
+
+def test_the_name_of_all_subjects_together_is_no_subjects() -> None:
+    with pytest.raises(ObservatoryError, match="stands for several"):
+        checked_name("all")
