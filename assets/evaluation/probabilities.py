@@ -27,14 +27,14 @@ def option_scores(items: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
     read = pl.concat([_from_logprobs(asked, kept), _from_choices(asked, kept)])
     first = pl.col("log_p").list.arg_max()
     tied = pl.col("log_p").list.eval(pl.element() == pl.element().max()).list.sum() > 1
-    scored = asked.join(read, on="item_id", maintain_order="left_right")
-    scored = scored.with_columns(
+    placed = asked.join(_target_places(asked), on="item_id", how="left", maintain_order="left")
+    scored = placed.join(read, on="item_id", maintain_order="left_right").with_columns(
         p=pl.col("log_p").list.eval(pl.element().exp()),
         choice=pl.when(~tied).then(pl.col("options").list.get(first)),
     )
-    return scored.join(
-        _of_target(scored), on=["subject", "item_id"], how="left", maintain_order="left"
-    ).with_columns(hit=pl.col("choice") == pl.col("target"))
+    return scored.with_columns(
+        p_target=pl.col("p").list.get("target_place"), hit=pl.col("choice") == pl.col("target")
+    ).drop("target_place")
 
 
 def _from_logprobs(items: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
@@ -42,14 +42,28 @@ def _from_logprobs(items: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
     rows = answers.filter(pl.col("logprobs").is_not_null()).join(
         items.select("item_id"), on="item_id", how="semi"
     )
-    mass = pl.col("logprobs").list.eval(pl.element().exp()).list.sum()
     top = pl.col("logprobs").list.max()
-    rows = rows.filter(top.is_finite()).with_columns(top=top, mass=mass)
     # exp of what is left after the largest: no option underflows that is within 700 of it.
-    long = (
-        rows.with_columns(position=pl.int_ranges(pl.col("logprobs").list.len()))
-        .explode("logprobs", POSITION, empty_as_null=False)
-        .with_columns(relative=(pl.col("logprobs") - pl.col("top")))
+    rows = rows.filter(top.is_finite()).with_columns(relative=pl.col("logprobs") - top)
+    lone = pl.len().over("subject", "item_id") == 1
+    return pl.concat([_of_one(rows.filter(lone)), _mean_of_several(rows.filter(~lone))])
+
+
+def _of_one(rows: pl.DataFrame) -> pl.DataFrame:
+    """Answers that are an item's only one: nothing has to be taken apart."""
+    total = pl.col("relative").list.eval(pl.element().exp()).list.sum().log()
+    return rows.select(
+        "subject",
+        "item_id",
+        log_p=pl.col("relative") - total,
+        answers=pl.lit(1, pl.UInt32),
+        missing_mass=pl.col("missing_mass").cast(pl.Float64),
+    ).sort("subject", "item_id")
+
+
+def _mean_of_several(rows: pl.DataFrame) -> pl.DataFrame:
+    long = rows.with_columns(position=pl.int_ranges(pl.col("relative").list.len())).explode(
+        "relative", POSITION, empty_as_null=False
     )
     total = pl.col("relative").exp().sum().over("subject", "item_id", "sample").log()
     long = long.with_columns(log_p=pl.col("relative") - total)
@@ -97,11 +111,16 @@ def _log_mean_exp(name: str) -> pl.Expr:
     return pl.when(top.is_finite()).then(mean).otherwise(top)
 
 
-def _of_target(scored: pl.DataFrame) -> pl.DataFrame:
-    long = scored.select("subject", "item_id", "options", "p", "target").explode(
-        "options", "p", empty_as_null=False
+def _target_places(asked: pl.DataFrame) -> pl.DataFrame:
+    """item_id, target_place: where among its options the target of each item stands."""
+    place = pl.int_ranges(pl.col("options").list.len())
+    long = asked.select("item_id", "options", "target", target_place=place).explode(
+        "options", "target_place", empty_as_null=False
     )
-    return long.filter(pl.col("options") == pl.col("target")).select("subject", "item_id", p_target="p")
+    found = long.filter(pl.col("options") == pl.col("target")).unique(
+        "item_id", keep="first", maintain_order=True
+    )
+    return found.select("item_id", "target_place")
 
 
 def missing(items: pl.DataFrame, answers: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:

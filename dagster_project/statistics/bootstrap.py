@@ -16,7 +16,7 @@ from dagster_project.statistics.intervals import CONFIDENCE, wilson
 
 DRAWS = 2000
 CELLS_AT_ONCE = 4_000_000
-MOST_CELLS = 5_000
+MOST_CELLS = 1_000
 """Distinct units above which the interval is the linearised one: it is the same then, and costs one pass."""
 MOST_UNITS_A_CELL = 8
 """Units a cell up to which units are drawn one by one: a multinomial draw takes longer for a cell than eight of these."""

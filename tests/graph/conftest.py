@@ -12,6 +12,7 @@ from dagster_project import embedding, evaluating, running
 from dagster_project.evaluating import Asked
 from dagster_project.home import Home
 from tests.forget_support import with_marked_user
+from tests.opinions_support import random_rows, write_csv
 from tests.support import HashingEmbedder, write_conversations
 from tests.tiny_llama import save_tiny_llama
 
@@ -114,6 +115,13 @@ def evaluated(ran: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         subject = evaluating.model_subject(Asked(f"transformers:{model}"), [suite])
         made = evaluating.evaluate(home, [suite], [subject], SMALL)
         evaluating.evaluate(home, [evaluating.suite_named("model_written")], [], {})
+        opinions = evaluating.suite_named("global_opinions")
+        asked = {
+            "file": str(write_csv(folder / "opinions.csv", random_rows(4, ["Kenya", "Peru"]))),
+            "countries": [],
+        }
+        voter = evaluating.model_subject(Asked(f"transformers:{model}", "voter"), [opinions])
+        evaluating.evaluate(home, [opinions], [voter], {opinions.name: asked})
     assert made.spent["model_calls"] == 135 * (2 + 2)
     return home.root
 

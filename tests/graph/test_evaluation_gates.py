@@ -30,6 +30,10 @@ FAULTS: dict[str, tuple[str, str, Plant]] = {
     "a planted point": ("model_written_items", "model_written_layout/no_canaries", staged("model_written_layout", sung("text"))),
     "a funnel with a hidden character": ("model_written_figures", "model_written_funnel/expectations", staged("model_written_funnel", first(writer=pl.lit("a\u202eb")))),
     "a copied funnel": ("model_written_figures", "model_written_funnel/no_leaks", staged("model_written_funnel", first(behaviour=WORDS))),
+    "a planted question": ("global_opinion_items", "global_opinions_items/no_canaries", staged("global_opinions_items", sung("topic"))),
+    "a planted country": ("global_opinion_items", "human_opinions/no_canaries", staged("human_opinions", sung("country"))),
+    "a country with a hidden character": ("opinion_questions", "opinion_questions/expectations", staged("opinion_questions", first(most_similar=pl.lit("a\u202eb")))),
+    "a copied country": ("opinion_questions", "opinion_questions/no_leaks", staged("opinion_questions", first(least_similar=WORDS))),
     "a metric of more units than answers": ("evaluations", "eval_metrics/expectations", staged("eval_metrics", first(units=pl.col("n") + 1))),
     "a copied metric": ("evaluations", "eval_metrics/no_leaks", staged("eval_metrics", first(method=WORDS))),
 }  # fmt: skip

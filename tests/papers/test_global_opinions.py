@@ -7,22 +7,17 @@ import csv
 import itertools
 import math
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 import polars as pl
 import pytest
 
 from assets.global_opinions.items import question_text
-from assets.global_opinions.picture import country_of, tiles, world_map
 from assets.global_opinions.questions import by_question
 from assets.global_opinions.released import read_released
-from dagster_project.errors import ObservatoryError
 from dagster_project.statistics.distances import jensen_shannon_distance
 from schemas.opinions import HumanOpinion, OpinionQuestion
 from tests.discrimination_support import unreached
-from tests.language_model_support import ScriptedModel
-from tests.model_written_support import askers
 from tests.opinions_support import (
     EXAMPLE,
     OPTIONS,
@@ -284,81 +279,3 @@ def test_questions_near_usage_carry_its_weight(tmp_path: Path) -> None:
         pl.col("group").is_null(), metric="similarity", dataset="all", weighting="usage"
     )
     assert whole["estimate"].item() == pytest.approx((first + 3 * second) / 4)
-
-
-def test_supplied_translations_come_first_and_the_writer_translates_the_rest(tmp_path: Path) -> None:
-    path = write_csv(tmp_path / "o.csv", random_rows(2, COUNTRIES))
-    ids = drafted(path).items["item_id"].str.strip_suffix("/default").to_list()
-    given = {
-        "language": "Russian",
-        "question_id": ids[0],
-        "question": "Вопрос?",
-        "options": ["а", "б", "в", "г"],
-    }
-    supplied = tmp_path / "t.jsonl"
-    supplied.write_text(pl.DataFrame([given]).write_ndjson())
-    writer = ScriptedModel(lambda _: '{"question": "Другой вопрос?", "options": ["1", "2", "3", "4"]}')
-    asked = drafted(path, askers(tmp_path, writer=writer), languages=("Russian",), translations=str(supplied))
-    spoken = asked.items.filter(condition="language/Russian")
-    told = {
-        row["item_id"]: (row["messages"][0]["content"], row["groups"][0]["level"])
-        for row in spoken.to_dicts()
-    }
-    assert (
-        "Вопрос?" in told[f"{ids[0]}/language/Russian"][0]
-        and told[f"{ids[0]}/language/Russian"][1] == "supplied"
-    )
-    assert (
-        "Другой вопрос?" in told[f"{ids[1]}/language/Russian"][0]
-        and told[f"{ids[1]}/language/Russian"][1] == "writer"
-    )
-    assert len(writer.asked) == 1 and not any("possible answers" in text for text, _ in told.values())
-    metrics = scored(asked, answers_of_country(asked, "Kenya"))
-    assert by_country(metrics, condition="language/Russian")["Kenya"] == pytest.approx(1)
-
-
-def test_what_cannot_be_translated_is_refused_or_counted(tmp_path: Path) -> None:
-    path = write_csv(tmp_path / "o.csv", random_rows(2, COUNTRIES))
-    with pytest.raises(ObservatoryError, match="--writer"):
-        drafted(path, languages=("Turkish",))
-    writer = ScriptedModel(lambda _: '{"question": "Soru?", "options": ["bir"]}')
-    asked = drafted(path, askers(tmp_path, writer=writer), languages=("Turkish",))
-    assert dict(asked.left_out.iter_rows())["untranslated"] == 2
-    assert set(asked.items["condition"]) == {"default"}
-
-
-def test_the_map_shows_countries_under_any_of_their_names_and_greys_those_of_few_questions(
-    tmp_path: Path,
-) -> None:
-    assert country_of("S. Korea") == "South Korea" and country_of("Mali (Non-national sample)") == "Mali"
-    assert country_of("Atlantis") is None
-    places = [(it["column"], it["row"]) for it in tiles()[0].values()]
-    assert len(set(places)) == len(places) and set(tiles()[1].values()) <= set(tiles()[0])
-    names = ["Great Britain", "Kenya", "Atlantis"]
-    rows = random_rows(120, names, seed=9)
-    rows = [
-        (text, {n: s for n, s in shares.items() if n != "Kenya" or place < 50}, *rest)
-        for place, (text, shares, *rest) in enumerate(rows)
-    ]
-    asked = drafted(write_csv(tmp_path / "o.csv", rows))  # type: ignore[arg-type]
-    svg = world_map(scored(asked, uniform(asked)).with_columns(suite=pl.lit("global_opinions"))).decode()
-    titles = [
-        node.text or "" for node in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}title")
-    ]
-    assert any(title.startswith("Great Britain: 0.") and "120 questions" in title for title in titles)
-    assert "Kenya: 50 questions, too few" in titles and "Atlantis" in svg
-    assert b"no subject" in world_map(pl.DataFrame(schema={"group": pl.String, "dataset": pl.String, "weighting": pl.String,
-        "estimate": pl.Float64, "metric": pl.String, "condition": pl.String, "level": pl.String, "n": pl.UInt32, "subject": pl.String}))  # fmt: skip
-
-
-def test_every_label_of_the_released_json_has_a_tile(data_dir: Path) -> None:
-    opinions = read_released(data_dir / "global-opinions" / "eval.json").opinions
-    assert {label for label in opinions["country"].unique() if country_of(label) is None} == set()
-
-
-def test_without_a_file_it_says_what_to_give() -> None:
-    from dagster_project.evaluating import suite_named, with_suites
-    from dagster_project.evaluations import Evaluations
-
-    with pytest.raises(ObservatoryError, match="--option file=PATH"):
-        with_suites(Evaluations(), [suite_named("global-opinions")], {})
