@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dagster_project.settings import Settings
 
 NO_MODEL = "none"
+DEFAULT_HOME = Path("observatory-home")
 HomeOption = Annotated[Path, typer.Option("--home", help="Folder of the observatory; created private.")]
 FormatOption = Annotated[str | None, typer.Option("--format", help="Loader, when the content does not tell.")]
 UnitOption = Annotated[
@@ -41,6 +42,17 @@ BudgetOption = Annotated[
         help='Most that this command may spend on models: "500 calls", "2M tokens", "5 USD" (repeatable).'
     ),
 ]
+
+
+def existing_home(folder: Path) -> Home:
+    """The home in a folder. Raises ObservatoryError where there is none: nothing is made for a misspelt name."""
+    from dagster_project.home import Home
+
+    if not folder.is_dir():
+        raise ObservatoryError(
+            f"there is no home {folder}; give it with --home, or make one with `observatory run FILE...`"
+        )
+    return Home(folder)
 
 
 def chosen_models(**roles: str | None) -> dict[str, str | None]:

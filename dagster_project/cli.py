@@ -17,7 +17,6 @@ from dagster_project.settings import silence_telemetry
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
-DEFAULT_HOME = Path("observatory-home")
 # Loading the libraries makes a million objects that live on; looking through them at the usual pace is a tenth of a run.
 OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
@@ -55,7 +54,7 @@ def run(
             help="Conversation files: JSONL, JSON, CSV, Parquet, text; .gz, .zst; zipped exports."
         ),
     ],
-    home: choices.HomeOption = DEFAULT_HOME,
+    home: choices.HomeOption = choices.DEFAULT_HOME,
     format_name: choices.FormatOption = None,
     privacy_unit: choices.UnitOption = "user",
     clusters: choices.ClustersOption = None,
@@ -117,7 +116,7 @@ def run(
 @app.command()
 def estimate(
     files: Annotated[list[Path], typer.Argument(help="Conversation files, as for `run`.")],
-    home: choices.HomeOption = DEFAULT_HOME,
+    home: choices.HomeOption = choices.DEFAULT_HOME,
     format_name: choices.FormatOption = None,
     privacy_unit: choices.UnitOption = "user",
     mapping: choices.ColumnsOption = None,
@@ -156,7 +155,7 @@ def forget(
         list[str] | None,
         typer.Option(help="Id of a conversation (repeatable), where conversations are counted."),
     ] = None,
-    home: choices.HomeOption = DEFAULT_HOME,
+    home: choices.HomeOption = choices.DEFAULT_HOME,
     delete_inbox_files: Annotated[
         bool, typer.Option(help="Also delete the files in the home's inbox that hold them.")
     ] = False,
@@ -164,11 +163,8 @@ def forget(
 ) -> None:
     """Take people out of every table, file and log of the home, keep them out, and publish the rest anew."""
     from dagster_project import display, forgetting, running
-    from dagster_project.home import Home
 
-    if not home.is_dir():
-        raise ObservatoryError(f"there is no home {home}; give it with --home")
-    opened = Home(home)
+    opened = choices.existing_home(home)
     users = [*(user or []), *(choices.lines_of(users_file) if users_file else [])]
     limits = choices.chosen_limits(budget)
     with running.only_run(opened), display.watching() as on_event:
@@ -184,7 +180,7 @@ def forget(
 @app.command()
 def sql(
     statement: Annotated[str, typer.Argument(help="One SQL statement over the published tables.")],
-    home: choices.HomeOption = DEFAULT_HOME,
+    home: choices.HomeOption = choices.DEFAULT_HOME,
     output: Annotated[str, typer.Option(help="table, csv or json.")] = "table",
 ) -> None:
     """Ask the published tables; read-only, without access to files, network or extensions."""
@@ -264,7 +260,7 @@ app.command()(exporting_commands.export)
 
 
 @app.command()
-def doctor(home: choices.HomeOption = DEFAULT_HOME) -> None:
+def doctor(home: choices.HomeOption = choices.DEFAULT_HOME) -> None:
     """Check versions, device, telemetry switches, permissions and what is configured; fails when something is wrong."""
     from dagster_project import display
     from dagster_project.doctor import examine
@@ -277,7 +273,7 @@ def doctor(home: choices.HomeOption = DEFAULT_HOME) -> None:
 
 @app.command()
 def ui(
-    home: choices.HomeOption = DEFAULT_HOME,
+    home: choices.HomeOption = choices.DEFAULT_HOME,
     port: Annotated[int, typer.Option(min=1, max=65535)] = 3000,
 ) -> None:
     """Serve Dagster's pages for this home on 127.0.0.1."""

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from dagster_project.choices import chosen_limits, chosen_models, chosen_settings
+from dagster_project.choices import (
+    DEFAULT_HOME,
+    BudgetOption,
+    HomeOption,
+    chosen_limits,
+    chosen_models,
+    chosen_settings,
+    existing_home,
+)
 from dagster_project.errors import ObservatoryError
 
-if TYPE_CHECKING:
-    from dagster_project.home import Home
-
-HomeOption = Annotated[Path, typer.Option("--home", help="Folder of the observatory.")]
-DEFAULT_HOME = Path("observatory-home")
-BudgetOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        help='Most that this run may spend on models: "500 calls", "2M tokens", "5 USD" (repeatable).'
-    ),
-]
 OptionOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -63,7 +60,7 @@ def evaluate(
     """Ask subject models the items of suites and publish what their answers amount to; asks only what is new."""
     from dagster_project import display, evaluating, evaluation_display, running
 
-    opened = _existing(home)
+    opened = existing_home(home)
     limits = chosen_limits(budget)
     with running.only_run(opened):
         settings = chosen_settings(opened, chosen_models(writer=writer, judge=judge))
@@ -112,7 +109,7 @@ def score(
     """Score answers that somebody else collected, with the code that scores all others."""
     from dagster_project import display, evaluating, evaluation_display, running
 
-    opened = _existing(home)
+    opened = existing_home(home)
     chosen = evaluating.suite_named(suite)
     subjects = evaluating.answer_subjects(answers, chosen, name)
     options = evaluating.chosen_options(option or [], [chosen])
@@ -122,11 +119,3 @@ def score(
     evaluation_display.show_left_out(opened, chosen.name, answers, [subject.name for subject in subjects])
     if made.refusals:
         raise ObservatoryError(" ".join(made.refusals))
-
-
-def _existing(home: Path) -> Home:
-    from dagster_project.home import Home
-
-    if not home.is_dir():
-        raise ObservatoryError(f"there is no home {home}; make one with `observatory run FILE...`")
-    return Home(home)

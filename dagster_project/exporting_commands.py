@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dagster_project.choices import DEFAULT_HOME, HomeOption, existing_home
 from dagster_project.errors import ObservatoryError
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from dagster_project.home import Home
 
 MOST_ROWS = 200
-DEFAULT_HOME = Path("observatory-home")
 
 
 class Form(StrEnum):
@@ -33,7 +33,7 @@ def export(
     suite: Annotated[str, typer.Argument(help="Suite whose items are exported, such as discrimination.")],
     to: Annotated[Form, typer.Option("--to", help="The tool that is to read them.")],
     out: Annotated[Path, typer.Option(help="Folder to write; new or empty.")],
-    home: Annotated[Path, typer.Option("--home", help="Folder of the observatory.")] = DEFAULT_HOME,
+    home: HomeOption = DEFAULT_HOME,
     licence: Annotated[
         str, typer.Option(help="Licence of the dataset, as the Hugging Face Hub names it.")
     ] = "unknown",
@@ -44,11 +44,8 @@ def export(
     """Write the items of a suite as an Inspect task, a Hugging Face dataset or lm-evaluation-harness tasks."""
     from assets.evaluation.exporting import EXPORTS
     from dagster_project import evaluating
-    from dagster_project.home import Home
 
-    if not home.is_dir():
-        raise ObservatoryError(f"there is no home {home}; make one with `observatory run FILE...`")
-    opened, chosen = Home(home), evaluating.suite_named(suite)
+    opened, chosen = existing_home(home), evaluating.suite_named(suite)
     items = exported_items(opened, chosen)
     card = card_of(opened, chosen, licence=licence, languages=tuple(language or ("en",)))
     done = EXPORTS[to.value](items, card, out)

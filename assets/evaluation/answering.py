@@ -26,6 +26,8 @@ OPTION_TOKENS = 16
 ARTICLE = re.compile(r"(?<![\w(])(?:[Aa]|I)(?=\s+[a-z])")
 """`a` or `I` as a word of a sentence, and no letter of an option."""
 COLUMNS = {name: column.dtype.type for name, column in EvalAnswer.to_schema().columns.items()}
+BEGINNING = 200
+"""Characters of a free answer in which a refusal is looked for: later on, the words may be somebody else's."""
 REFUSAL = re.compile(
     r"\b(?:I(?:'m| am) (?:sorry|unable|not able)|I (?:can(?:not|'t)|won't|will not|must decline)|as an AI)\b",
     re.IGNORECASE,
@@ -123,7 +125,7 @@ def _probabilities(
                     "choice": _likeliest(options, logprobs),
                     "status": UNPARSEABLE if max(logprobs) == -float("inf") else ANSWERED,
                 }
-            yield item, sample, _row(item, sample, who, protocol="logprobs", reasoning=reasoning, **facts)
+            yield item, sample, _row(item, sample, who, reasoning=reasoning, **facts)
 
 
 def _texts(
@@ -142,15 +144,14 @@ def _texts(
 
 def _read(item: Item, text: str | None, fault: Any) -> dict[str, Any]:
     """What a sampled answer says."""
-    protocol = "samples" if item["options"] else "text"
     if text is None:
-        return {"protocol": protocol, "status": _status(fault)}
+        return {"status": _status(fault)}
     if not item["options"]:
-        refused = REFUSAL.search(text[:200]) is not None
-        return {"protocol": protocol, "text": text, "status": REFUSED if refused else ANSWERED}
+        refused = REFUSAL.search(text[:BEGINNING]) is not None
+        return {"text": text, "status": REFUSED if refused else ANSWERED}
     choice = read_option(text, item["options"])
     status = ANSWERED if choice is not None else REFUSED if REFUSAL.search(text) else UNPARSEABLE
-    return {"protocol": protocol, "text": text, "choice": choice, "status": status}
+    return {"text": text, "choice": choice, "status": status}
 
 
 def read_option(text: str, options: Sequence[str]) -> str | None:
@@ -206,9 +207,8 @@ def _status(fault: Any) -> str:
 
 
 def _row(item: Item, sample: int, who: Asked, **facts: Any) -> dict[str, Any]:
-    protocol = (
-        "logprobs" if item["options"] and who.samples is None else "samples" if item["options"] else "text"
-    )
+    of_options = "logprobs" if who.samples is None else "samples"
+    protocol = of_options if item["options"] else "text"
     empty = dict.fromkeys(("logprobs", "missing_mass", "choice", "text", "reasoning"))
     known = {"suite": item["suite"], "subject": who.name, "item_id": item["item_id"], "sample": sample}
     return {**known, "protocol": protocol, **empty, **facts}

@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from assets.evaluation.answering import REFUSAL, read_option
+from assets.evaluation.answering import BEGINNING, REFUSAL, read_option
 from dagster_project.errors import ObservatoryError
 from schemas.evaluation import ANSWERED, FAULT, REFUSED, UNPARSEABLE, EvalAnswer
 
@@ -67,49 +67,78 @@ def subjects_in(frame: pl.DataFrame) -> list[str]:
 def answers_of(frame: pl.DataFrame, items: pl.DataFrame, subject: str) -> Supplied:
     """The rows of one subject as answers to a suite's items (schemas.evaluation.EvalItem).
 
-    A file that names one subject is all of that one, whatever it is called here. Raises ObservatoryError where no row meets an item of the suite.
+    A file that names one subject is all of that one, whatever it is called here. Raises ObservatoryError where no row meets
+    an item of the suite, or `sample` is no ordinal.
     """
     several = len(subjects_in(frame)) > 1
     rows = frame.filter(pl.col("subject").cast(pl.String) == subject) if several else frame
-    rows = rows.with_columns(
-        sample=pl.col("sample").cast(pl.UInt16)
-        if "sample" in rows.columns
-        else pl.int_range(pl.len()).over("item_id").cast(pl.UInt16)
+    known = _numbered(rows).join(
+        items.select("suite", "item_id", "options"), on="item_id", maintain_order="left"
     )
-    asked = items.select("suite", "item_id", "options")
-    known = rows.join(asked, on="item_id", maintain_order="left")
     if known.is_empty():
         raise ObservatoryError(f"no answer of {subject} is to an item of this suite; {HELP}")
     once = known.unique(["item_id", "sample"], keep="first", maintain_order=True).with_row_index("row")
     read = _with_logprobs(once)
-    read = read.with_columns(_choices(read), subject=pl.lit(subject))
-    chosen, text = pl.col("choice").is_not_null(), _or_null(read, "text", pl.String)
-    asks_text, scored = pl.col("options").list.len() == 0, pl.col("logprobs").is_not_null()
-    refused = text.fill_null("").str.contains(f"(?i){REFUSAL.pattern}")
-    status = (
-        pl.when(asks_text & text.is_not_null())
-        .then(pl.when(refused).then(pl.lit(REFUSED)).otherwise(pl.lit(ANSWERED)))
-        .when(chosen | (scored & pl.col("logprobs").list.max().is_finite()))
-        .then(pl.lit(ANSWERED))
-        .when(text.is_null() & ~scored & _or_null(read, "choice_given", pl.Boolean).fill_null(False).not_())
-        .then(pl.lit(FAULT))
-        .when(refused)
-        .then(pl.lit(REFUSED))
-        .otherwise(pl.lit(UNPARSEABLE))
-    )
-    protocol = pl.when(scored).then(pl.lit("logprobs")).when(asks_text).then(pl.lit("text"))
-    answers = read.with_columns(
-        status=status,
-        protocol=protocol.otherwise(pl.lit("supplied")),
-        text=text,
+    read = read.with_columns(
+        _choices(read),
+        subject=pl.lit(subject),
+        text=_or_null(read, "text", pl.String),
         reasoning=_or_null(read, "reasoning", pl.String),
         missing_mass=_or_null(read, "missing_mass", pl.Float64).fill_null(pl.col("mass_left")).clip(0, 1),
     )
+    answers = read.with_columns(status=_status(), protocol=_protocol())
     return Supplied(
         answers.select(pl.col(name).cast(kind) for name, kind in COLUMNS.items()),
         unknown=rows.height - known.height,
         repeated=known.height - once.height,
     )
+
+
+def _numbered(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with the ordinal of their sample, the order of the file where it gives none."""
+    if "sample" not in rows.columns:
+        return rows.with_columns(sample=pl.int_range(pl.len()).over("item_id").cast(pl.UInt16))
+    numbered = rows.with_columns(pl.col("sample").cast(pl.UInt16, strict=False))
+    if numbered["sample"].null_count():
+        raise ObservatoryError("sample is the ordinal of a drawn answer: a whole number from 0, in every row")
+    return numbered
+
+
+def _status() -> pl.Expr:
+    text, scored = pl.col("text"), pl.col("logprobs").is_not_null()
+    refused = _refuses(text)
+    return (
+        pl.when(_asks_text() & text.is_not_null())
+        .then(
+            pl.when(_refuses(text.str.slice(0, BEGINNING))).then(pl.lit(REFUSED)).otherwise(pl.lit(ANSWERED))
+        )
+        .when(pl.col("choice").is_not_null() | (scored & pl.col("logprobs").list.max().is_finite()))
+        .then(pl.lit(ANSWERED))
+        .when(text.is_null() & ~scored & ~pl.col("choice_given"))
+        .then(pl.lit(FAULT))
+        .when(refused)
+        .then(pl.lit(REFUSED))
+        .otherwise(pl.lit(UNPARSEABLE))
+    )
+
+
+def _refuses(text: pl.Expr) -> pl.Expr:
+    return text.fill_null("").str.contains(f"(?i){REFUSAL.pattern}")
+
+
+def _protocol() -> pl.Expr:
+    by_probability = pl.col("logprobs").is_not_null()
+    return (
+        pl.when(by_probability)
+        .then(pl.lit("logprobs"))
+        .when(_asks_text())
+        .then(pl.lit("text"))
+        .otherwise(pl.lit("supplied"))
+    )
+
+
+def _asks_text() -> pl.Expr:
+    return pl.col("options").list.len() == 0
 
 
 def _or_null(frame: pl.DataFrame, name: str, kind: Any) -> pl.Expr:

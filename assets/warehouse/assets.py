@@ -15,43 +15,7 @@ from dagster_project.checks import GateSpec, Outcome
 from dagster_project.lake import StagedTable
 from dagster_project.leak_gate import event_logs, find_leaks, lone_table_gates
 from dagster_project.steps import Result, Step, table_step
-from schemas.catalogue import (
-    AUDIT_REPORT,
-    CLUSTER_CELLS,
-    CLUSTER_LINEAGE,
-    CLUSTER_TRENDS,
-    CLUSTER_WEEKS,
-    CLUSTERS,
-    COLLECTIVE_STEPS,
-    COMPARISON_REPORT,
-    CONCERN_QUADRANTS,
-    CONSTITUTION_MATCHES,
-    CONSTITUTION_PRINCIPLES,
-    EVAL_METRICS,
-    EVAL_SUITES,
-    FACET_CONTRASTS,
-    LANGUAGE_CONTRASTS,
-    MAP_CLUSTERS,
-    MAP_TILES,
-    MODEL_WRITTEN_DIVERSITY,
-    MODEL_WRITTEN_FUNNEL,
-    OPINION_GROUPS,
-    OPINION_MAP,
-    OPINION_QUESTIONS,
-    OPINION_SPLITS,
-    PRINCIPLE_SOURCES,
-    PRIVACY_LEDGER,
-    PRIVACY_REPORT,
-    PUBLISHED,
-    PUBLISHED_TABLES,
-    RUN_LOG,
-    STATEMENT_CONSENSUS,
-    STATEMENT_GROUPS,
-    USAGE_COVERAGE,
-    USAGE_REACH,
-    USAGE_SEEDS,
-    Table,
-)
+from schemas.catalogue import PUBLISHED, PUBLISHED_TABLES, RUN_LOG, Table
 from schemas.runs import SPENDING
 
 JOURNAL = {
@@ -72,39 +36,7 @@ JOURNAL = {
 DIGITS, UNIT = 2, 10
 READING = "facets"
 STOPPED = "stopped before its end, what was answered is kept; "
-RELEASED = [
-    CLUSTERS,
-    CLUSTER_CELLS,
-    LANGUAGE_CONTRASTS,
-    MAP_TILES,
-    MAP_CLUSTERS,
-    CLUSTER_LINEAGE,
-    PRIVACY_REPORT,
-    AUDIT_REPORT,
-    PRIVACY_LEDGER,
-    CLUSTER_WEEKS,
-    CLUSTER_TRENDS,
-    FACET_CONTRASTS,
-    CONCERN_QUADRANTS,
-    COMPARISON_REPORT,
-    USAGE_SEEDS,
-    EVAL_METRICS,
-    EVAL_SUITES,
-    USAGE_REACH,
-    USAGE_COVERAGE,
-    MODEL_WRITTEN_FUNNEL,
-    OPINION_QUESTIONS,
-    MODEL_WRITTEN_DIVERSITY,
-    COLLECTIVE_STEPS,
-    OPINION_SPLITS,
-    OPINION_GROUPS,
-    OPINION_MAP,
-    STATEMENT_CONSENSUS,
-    STATEMENT_GROUPS,
-    CONSTITUTION_PRINCIPLES,
-    PRINCIPLE_SOURCES,
-    CONSTITUTION_MATCHES,
-]
+RELEASED = [table for table in PUBLISHED if table != RUN_LOG]
 
 
 @table_step(

@@ -47,9 +47,11 @@ def retract_evaluations(home: Home) -> None:
     What models answered stays in the call cache, so making them again asks only about clusters that changed.
     """
     for table in catalogued():
-        if table.suite is not None:
-            shutil.rmtree(home.root / table.zone / table.name, ignore_errors=True)
-    shutil.rmtree(home.constitutions, ignore_errors=True)
+        folder = home.root / table.zone / table.name
+        if table.suite is not None and folder.exists():
+            shutil.rmtree(folder)
+    if home.constitutions.exists():
+        shutil.rmtree(home.constitutions)
 
 
 def retract_outgrown_evaluations(home: Home, settings: Settings) -> None:

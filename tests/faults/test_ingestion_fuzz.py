@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import zstandard
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from assets.conversations.containers.json_array import read_array
@@ -117,6 +117,8 @@ def test_lines_have_the_places_that_they_are_at(tmp_path: Path, pieces: list[byt
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(records=st.lists(JSON, max_size=6), indent=st.none() | st.integers(0, 2), cut=st.integers(0, 60))
+@example(records=[{}, [{}]], indent=0, cut=1)
+@example(records=[{}, {"a": [{}]}], indent=0, cut=1)
 def test_arrays_are_split_as_json_itself_would(
     tmp_path: Path, records: list, indent: int | None, cut: int
 ) -> None:

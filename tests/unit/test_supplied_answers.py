@@ -70,6 +70,13 @@ def test_samples_are_numbered_where_the_file_does_not(tmp_path: Path) -> None:
     assert option_scores(FRAME, answers)["p_target"].item() == pytest.approx(2.5 / 4)
 
 
+@pytest.mark.parametrize("sample", ["first", -1, None])
+def test_a_sample_that_is_no_ordinal_is_refused_with_advice(tmp_path: Path, sample: object) -> None:
+    rows = [{"item_id": ONE, "choice": "Yes", "sample": sample}]
+    with pytest.raises(ObservatoryError, match="whole number"):
+        answers_of(jsonl(tmp_path, *rows), FRAME, "m")
+
+
 def test_unknown_and_repeated_rows_are_counted(tmp_path: Path) -> None:
     rows = [{"item_id": ONE, "sample": 0, "choice": "Yes"}] * 2 + [
         {"item_id": "x", "sample": 0, "choice": "Yes"}
@@ -81,6 +88,19 @@ def test_unknown_and_repeated_rows_are_counted(tmp_path: Path) -> None:
 def test_an_empty_answer_is_a_fault(tmp_path: Path) -> None:
     rows = [{"item_id": ONE, "text": None}, {"item_id": TWO, "text": "Yes"}]
     assert read(jsonl(tmp_path, *rows))["status"].to_list() == ["fault", "answered"]
+
+
+def test_a_text_is_a_refusal_by_its_beginning_as_where_it_is_asked(tmp_path: Path) -> None:
+    free = completed(
+        "model_written",
+        pl.DataFrame({"text": ["a", "b"], "dataset": "d", "unit": ["a", "b"]}).with_columns(
+            messages=messages_of("text")
+        ),
+    )
+    one, two = free["item_id"]
+    rows = [{"item_id": one, "text": "I'm sorry, no."}, {"item_id": two, "text": "x" * 300 + " I'm sorry"}]
+    answers = answers_of(jsonl(tmp_path, *rows), free, "m").answers
+    assert answers["status"].to_list() == ["refused", "answered"]
 
 
 def test_several_subjects_are_told_apart(tmp_path: Path) -> None:
