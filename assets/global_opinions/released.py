@@ -62,7 +62,7 @@ def read_released(path: Path) -> Released:
     the same again (asked in another year) are told apart by their ordinal. Raises ObservatoryError where the file is in neither
     form or nothing of it can be used.
     """
-    counts = dict.fromkeys(
+    counts: dict[str, int] = dict.fromkeys(
         ("read", "without text", "unreadable", "options", "shares unreadable", "shares empty", "rescaled"), 0
     )
     questions = _from_json(path) if path.suffix == ".json" else _from_csv(path, counts)
