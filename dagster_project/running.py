@@ -93,8 +93,8 @@ def probe_files(
 class Materialised:
     """What `bring_up_to_date` did.
 
-    runs: what ran, [] where every table was fresh; refusals: why batches were not added or not read to their end, while
-    all others are published; spent: what language models cost, as in the journal, {} where none was asked.
+    runs: what ran, [] where every table was fresh; refusals: why batches were not added or not read to their end, and why
+    subjects were not asked everything, while all others are published; spent: what language models cost, as in the journal, {} where none was asked.
     """
 
     runs: list[PlannedRun]
@@ -114,7 +114,8 @@ def bring_up_to_date(
 
     With `retry`, what passing faults left out is tried first; where that fails, it stays out. With `evaluate`, the
     registered suites are brought up to date and their subjects asked, too. Raises ObservatoryError when a step fails. A
-    batch that was never readable is unregistered, so that one bad file does not stop the others.
+    batch that was never readable is unregistered, so that one bad file does not stop the others; nor does a subject that
+    cannot be asked, or only in part.
     """
     settings = home.settings()
     expire_calls(home, settings)
@@ -160,7 +161,7 @@ def _bring_up_to_date(
         for run in plan_runs(specs, home, evaluate=evaluate):
             if run.batch is None:
                 _require_conversations(home)
-                execute(run)
+                outcomes.append(_ask(execute, run, home) if run.subject else execute(run))
     return Materialised([*retries, *runs], [refusal for refusal in outcomes if refusal])
 
 
@@ -170,6 +171,29 @@ def _try_again(execute: Callable[[PlannedRun], str | None], run: PlannedRun) -> 
         return execute(run)
     except ObservatoryError as error:
         return f"{error} What is missing of {run.partition} stays so until a later run."
+
+
+def _ask(execute: Callable[[PlannedRun], str | None], run: PlannedRun, home: Home) -> str | None:
+    """Ask one subject. Returns why it was not asked everything: what it and the others have answered is published.
+
+    Its unfinished tables, and what depends on them, stay stale: the next evaluation asks what is not in the call cache.
+    """
+    from dagster_project.plan import plan_runs
+    from dagster_project.steps import SPECS
+
+    try:
+        return execute(run)
+    except ObservatoryError as error:
+        left = [
+            str(SPECS[step].suite).replace("_", "-")
+            for other in plan_runs(list(SPECS.values()), home, evaluate=True)
+            for step in (other.steps if other.subject == run.subject else ())
+        ]
+        name = home.evaluations().subject(str(run.subject)).name
+        return (
+            f"{error} {name} was not asked all of {', '.join(left)}: what is finished is published, and the next "
+            "`observatory evaluate` goes on from there."
+        )
 
 
 def materialise(home: Home, on_event: Callable[[StepEvent], None] = lambda event: None) -> list[PlannedRun]:

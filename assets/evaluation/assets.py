@@ -68,7 +68,13 @@ def evaluations(
     reach = together("reach")
     active = [name for name in SUITE_TABLES if name in step.home.evaluations().suites]
     users = released_users(privacy_report.collect())
-    asked = inventory(together("items", *ITEM_COLUMNS), together("answers", *ANSWER_COLUMNS))
+    register = step.home.evaluations()
+    subjects = pl.DataFrame(
+        [(suite, subject.name) for suite in SUITE_TABLES for subject in register.answering(suite)],
+        schema={"suite": pl.String, "subject": pl.String},
+        orient="row",
+    )
+    asked = inventory(together("items", *ITEM_COLUMNS), together("answers", *ANSWER_COLUMNS), subjects)
     tables = {
         EVAL_METRICS.name: together("metrics"),
         EVAL_SUITES.name: asked,

@@ -10,11 +10,11 @@ PART = ("suite", "dataset", "condition")
 COLUMNS = {name: column.dtype.type for name, column in EvalSuite.to_schema().columns.items()}
 
 
-def inventory(items: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
-    """One row per subject, part of a suite and protocol.
+def inventory(items: pl.DataFrame, answers: pl.DataFrame, subjects: pl.DataFrame) -> pl.DataFrame:
+    """One row per subject, part of a suite and protocol; a subject that has not been asked yet has its rows, too.
 
     In: suite, item_id, dataset, condition, seed_cluster_id of schemas.evaluation.EvalItem; suite, subject, item_id,
-    protocol, missing_mass, status of EvalAnswer. Out: schemas.evaluation.EvalSuite.
+    protocol, missing_mass, status of EvalAnswer; suite, subject of those that are registered. Out: schemas.evaluation.EvalSuite.
     """
     parts = items.group_by(PART).agg(items=pl.len(), seeded=pl.col("seed_cluster_id").is_not_null().sum())
     placed = answers.join(items.select("item_id", *PART), on=["suite", "item_id"])
@@ -29,8 +29,8 @@ def inventory(items: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
         missing_mass=pl.col("missing_mass").mean(),
         asked=pl.col("item_id").n_unique(),
     )
-    subjects = answers.select("suite", "subject").unique()
-    every = parts.join(subjects, on="suite")
+    known = pl.concat([subjects, answers.select("suite", "subject")]).unique()
+    every = parts.join(known, on="suite")
     table = every.join(counted, on=[*PART, "subject"], how="left").with_columns(
         pl.col("answers", "answered", "refused", "unparseable", "faults", "low_mass", "asked").fill_null(0)
     )

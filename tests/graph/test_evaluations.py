@@ -15,6 +15,7 @@ from dagster_project.erasure.residue import retract_outgrown_evaluations
 from dagster_project.errors import ObservatoryError
 from dagster_project.forgetting import forget
 from dagster_project.home import Home
+from dagster_project.language_models import Limits
 from schemas.catalogue import SUITE_TABLES, USAGE_SEEDS
 from tests.support import write_conversations
 
@@ -91,6 +92,24 @@ def test_another_subject_is_the_only_one_asked(asked: Home, tmp_path: Path) -> N
     )
     assert dict(scores.iter_rows())["generous"] == expected
     assert "tiny" in dict(scores.iter_rows())
+
+
+def test_a_spent_budget_leaves_what_others_answered_published_and_a_later_run_goes_on(
+    asked: Home, tmp_path: Path
+) -> None:
+    options = {"discrimination": {"questions": 2}}
+    suite = evaluating.suite_named("discrimination")
+    made = evaluating.evaluate(
+        asked, [suite], supplied(asked, tmp_path, "generous"), options, limits=Limits(calls=5)
+    )
+    (refusal,) = made.refusals
+    assert "tiny was not asked all of discrimination" in refusal and "budget" in refusal
+    told = "SELECT subject, answered, unasked FROM evaluation_summary ORDER BY subject"
+    (generous, tiny) = query(asked, told).iter_rows(named=True)
+    assert generous["subject"] == "generous" and generous["answered"] > 0 and tiny["unasked"] > 0
+    assert "generous" in query(asked, "SELECT DISTINCT subject FROM eval_metrics")["subject"]
+    assert not again(asked).refusals
+    assert query(asked, told).filter(subject="tiny")["unasked"].item() == 0
 
 
 def test_two_subjects_of_one_name_are_refused(asked: Home, tmp_path: Path) -> None:

@@ -190,9 +190,11 @@ def test_everything_asked_is_counted(tmp_path: Path) -> None:
     who, _ = subject(tmp_path, answer, samples=1)
     frame = items("a", "b", "c", "d", options=YES_NO)
     answers = asked(frame, who).filter(pl.col("item_id") != frame["item_id"][3])
-    told = inventory(frame, answers)
+    registered = pl.DataFrame({"suite": frame["suite"][0], "subject": ["later", "stub"]})
+    told = inventory(frame, answers, registered)
     EvalSuite.validate(told)
-    row = told.row(0, named=True)
+    row = told.row(1, named=True)
+    assert told.row(0, named=True) | {"subject": "later", "answers": 0, "unasked": 4} == told.row(0, named=True)
     assert [row[name] for name in ("items", "answers", "answered", "unparseable", "faults", "unasked")] == [4, 3, 1, 1, 1, 1]  # fmt: skip
     assert missing(frame, answers, ["dataset"])["missing"].to_list() == [3]
 
