@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dagster_project.erasure.removal import drop_subjects, settle_removed, sweep_removed
 from dagster_project.errors import ObservatoryError, kind_and_place
 from dagster_project.files import private_files
 from dagster_project.home import Batch, Home
@@ -117,6 +118,16 @@ def bring_up_to_date(
     batch that was never readable is unregistered, so that one bad file does not stop the others; nor does a subject that
     cannot be asked, or only in part.
     """
+    if home.evaluations().unsettled:
+        sweep_removed(home)
+    made = _metered(home, on_event, limits, retry, evaluate)
+    settle_removed(home)
+    return made
+
+
+def _metered(
+    home: Home, on_event: Callable[[StepEvent], None], limits: Limits | None, retry: bool, evaluate: bool
+) -> Materialised:
     settings = home.settings()
     expire_calls(home, settings)
     subjects = home.evaluations().subjects if evaluate else ()
@@ -151,6 +162,7 @@ def _bring_up_to_date(
     home.use_as_dagster_home()
     with private_files(), dg.DagsterInstance.get() as instance:
         drop_unregistered(instance, home)
+        drop_subjects(instance, home)
         instance.add_dynamic_partitions("batches", [batch.key for batch in home.batches()])
         instance.add_dynamic_partitions("subjects", [it.key for it in home.evaluations().subjects])
         execute = partial(_execute, defs.resolve_implicit_global_asset_job_def(), instance, home, on_event)

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import polars as pl
 
-from schemas.evaluation import ANSWERED, FAULT, LOW_MASS, REFUSED, UNAVAILABLE, UNPARSEABLE, EvalSuite
+from schemas.evaluation import (
+    ANSWERED,
+    FAULT,
+    LOW_MASS,
+    REFUSED,
+    UNASKED,
+    UNAVAILABLE,
+    UNPARSEABLE,
+    EvalLoss,
+    EvalSuite,
+)
 
 PART = ("suite", "dataset", "condition")
 COLUMNS = {name: column.dtype.type for name, column in EvalSuite.to_schema().columns.items()}
+LOSSES = {name: column.dtype.type for name, column in EvalLoss.to_schema().columns.items()}
 
 
 def inventory(items: pl.DataFrame, answers: pl.DataFrame, subjects: pl.DataFrame) -> pl.DataFrame:
@@ -40,3 +51,20 @@ def inventory(items: pl.DataFrame, answers: pl.DataFrame, subjects: pl.DataFrame
     return table.select(pl.col(name).cast(kind) for name, kind in COLUMNS.items()).sort(
         "suite", "subject", "dataset", "condition", "protocol"
     )
+
+
+def losses(items: pl.DataFrame, answers: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame:
+    """Why answers cannot be scored: schemas.evaluation.EvalLoss.
+
+    In: items and answers as `inventory` takes them, the answers with reason; asked: what it makes of them.
+    """
+    placed = answers.drop_nulls("reason").join(items.select("item_id", *PART), on=["suite", "item_id"])
+    counted = placed.group_by("subject", *PART, "reason").agg(answers=pl.len())
+    unasked = asked.filter(pl.col("unasked") > 0).select(
+        "subject", *PART, reason=pl.lit(UNASKED), answers="unasked"
+    )
+    both = [
+        part.select(pl.col(name).cast(kind) for name, kind in LOSSES.items())
+        for part in (counted, unasked.unique())
+    ]
+    return pl.concat(both).sort(*LOSSES)

@@ -35,7 +35,8 @@ def global_opinions(folder: Path) -> Scored:
 
 def model_written(folder: Path) -> Scored:
     files = [
-        write_jsonl(folder / "persona" / f"{name}.jsonl", persona_rows(8)) for name in ("openness", "kindness")
+        write_jsonl(folder / "persona" / f"{name}.jsonl", persona_rows(8))
+        for name in ("openness", "kindness")
     ]
     items = pl.concat(items_of(read_released(path)) for path in files)
 
@@ -55,7 +56,9 @@ def moral_self_correction(folder: Path) -> Scored:
     return items, answers, lambda given: self_correction_support.scored(items, given)
 
 
-MADE = {made.__name__: made for made in (discrimination, global_opinions, model_written, moral_self_correction)}
+MADE = {
+    made.__name__: made for made in (discrimination, global_opinions, model_written, moral_self_correction)
+}
 
 
 def failed(answers: pl.DataFrame) -> pl.DataFrame:
