@@ -53,7 +53,8 @@ def supplied(home: Home, folder: Path, name: str) -> list:
 def test_what_was_asked_is_published_with_intervals_coverage_and_weights(asked: Home) -> None:
     told = query(asked, "SELECT * FROM evaluation_summary").row(0, named=True)
     assert (told["subject"], told["items"], told["answers"], told["unasked"]) == ("tiny", PROMPTS, PROMPTS, 0)
-    assert told["seeded"] == 270 and 0 < told["usage_covered_low"] <= told["usage_covered"] <= 1
+    assert told["seeded"] == 270 and told["usage_covered_low"] <= told["usage_covered"]
+    assert told["usage_covered"] < told["usage_covered_with_drafted"] <= 1
     scores = query(asked, "SELECT * FROM eval_metrics WHERE estimate IS NOT NULL AND units > 1")
     assert scores.filter(pl.col("ci_low").is_not_null()).height
     assert set(scores["weighting"]) == {"items", "usage"}
