@@ -164,6 +164,7 @@ def test_the_command_line_evaluates_and_scores(asked: Home, tmp_path: Path) -> N
     arguments = ["score", "discrimination", "--answers", subject.file or "", "--home", str(asked.root)]
     file = Path(subject.file or "")
     lines = file.read_text().splitlines(keepends=True)
+    lines[1] = json.dumps({"item_id": json.loads(lines[1])["item_id"]}) + "\n"
     file.write_text(
         "".join([*lines, lines[0], '{"item_id": "of another suite", "probabilities": {"yes": 1.0}}\n'])
     )
@@ -172,6 +173,7 @@ def test_the_command_line_evaluates_and_scores(asked: Home, tmp_path: Path) -> N
     assert "generous" in result.output and "eval_metrics" in result.output
     said = " ".join(result.output.split())
     assert f'sql "SELECT * FROM eval_metrics" --home {asked.root}' in said
+    assert "discrimination, generous: lost: no answer 1" in said and "with drafted" in said
     assert "1 answers to items that the suite does not have, 0 repeated" in said
     result = CliRunner().invoke(app, ["evaluate", "--home", str(asked.root)])
     assert result.exit_code == 0 and "Nothing to do" in result.output
