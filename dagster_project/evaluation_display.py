@@ -26,7 +26,7 @@ SELECT suite, subject, reason, sum(answers)::UBIGINT AS answers FROM eval_losses
 GROUP BY suite, subject, reason ORDER BY suite, subject, answers DESC, reason
 """
 LOST_COUNTS = ("refused", "unparseable", "faults", "unasked")
-COLUMNS = ("suite", "subject", "items", "answered", "lost", "low mass", "usage covered", "with drafted")
+COLUMNS = ("suite", "subject", "items", "answered", "lost", "low mass", "usage covered")
 
 
 def show_studies(studies: Sequence[Study], *, did_something: bool) -> None:
@@ -76,16 +76,15 @@ def show_evaluations(home: Home, suites: Sequence[str], *, did_something: bool) 
         table.add_column(column, justify="left" if column in COLUMNS[:2] else "right", overflow="fold")
     for row in shown.iter_rows(named=True):
         lost = sum(row[name] for name in LOST_COUNTS)
-        covered = [_percent(row[name]) for name in ("usage_covered", "usage_covered_with_drafted")]
+        shares = [_percent(row[name]) for name in ("usage_covered", "usage_covered_with_drafted")]
+        covered = "{} ({})".format(*shares)
         counts = (row["items"], row["answered"], lost, row["low_mass"])
-        table.add_row(escape(row["suite"]), escape(row["subject"]), *(f"{n:,}" for n in counts), *covered)
+        table.add_row(escape(row["suite"]), escape(row["subject"]), *(f"{n:,}" for n in counts), covered)
     console.print(table)
     if shown.is_empty():
         console.print("No subject has answered yet: name one with --subject, or score answers with `score`.")
     _show_losses(home, suites)
-    console.print(
-        "usage covered: by items that were not drafted from usage, and beside it with those that were"
-    )
+    console.print("usage covered: by items not drafted from usage (in brackets: with those that were)")
     command, option = own_command(home)
     next_query = '"SELECT * FROM eval_metrics"'
     console.print(f"Next: {command} sql {next_query}{option}", markup=False, soft_wrap=True)

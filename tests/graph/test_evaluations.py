@@ -173,7 +173,10 @@ def test_the_command_line_evaluates_and_scores(asked: Home, tmp_path: Path) -> N
     assert "generous" in result.output and "eval_metrics" in result.output
     said = " ".join(result.output.split())
     assert f'sql "SELECT * FROM eval_metrics" --home {asked.root}' in said
-    assert "discrimination, generous: lost: no answer 1" in said and "with drafted" in said
+    assert (
+        "discrimination, generous: lost: no answer 1" in said
+        and "usage covered: by items not drafted" in said
+    )
     assert "1 answers to items that the suite does not have, 0 repeated" in said
     result = CliRunner().invoke(app, ["evaluate", "--home", str(asked.root)])
     assert result.exit_code == 0 and "Nothing to do" in result.output
