@@ -58,7 +58,7 @@ def answers_of(items: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
         facts = {"subject": f"model-{subject}", "sample": 0, "protocol": "logprobs", "status": "answered"}
         part = items.select("suite", "item_id", logprobs=logprobs, missing_mass=pl.lit(0.02)).with_columns(
             **{name: pl.lit(value) for name, value in facts.items()},
-            **{name: pl.lit(None, pl.String) for name in ("choice", "text", "reasoning")},
+            **{name: pl.lit(None, pl.String) for name in ("choice", "text", "reasoning", "reason")},
         )
         parts.append(part.select(pl.col(name).cast(kind) for name, kind in ANSWER.items()))
     return pl.concat(parts)

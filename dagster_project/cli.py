@@ -256,6 +256,7 @@ def evaluate_clio(
 
 app.command()(evaluation_commands.evaluate)
 app.command()(evaluation_commands.score)
+app.command()(evaluation_commands.remove)
 app.command()(exporting_commands.export)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from dagster_project import running
+from dagster_project.erasure.removal import drop_supplied
 from dagster_project.errors import ObservatoryError
 from dagster_project.evaluations import (
     MOST_SAMPLES,
@@ -193,14 +194,6 @@ def _keep_supplied(home: Home, subjects: Sequence[Subject]) -> None:
             write_private(home.supplied(subject.sha256, subject.file), content)
 
 
-def _drop_supplied(home: Home, register: Evaluations) -> None:
-    """Remove copies that no subject has any more."""
-    kept = {home.supplied(it.sha256, it.file) for it in register.subjects if it.file and it.sha256}
-    for path in (home.restricted / "supplied").glob("*"):
-        if path not in kept:
-            path.unlink()
-
-
 def evaluate(
     home: Home,
     suites: Sequence[Suite | Study],
@@ -222,5 +215,5 @@ def evaluate(
         register = register.with_subject(subject)
     _keep_supplied(home, subjects)
     register.store(home.evaluated)
-    _drop_supplied(home, register)
+    drop_supplied(home)
     return running.bring_up_to_date(home, on_event, limits, evaluate=True)

@@ -97,6 +97,36 @@ def evaluate(
         raise ObservatoryError(" ".join(made.refusals))
 
 
+def remove(
+    subject: Annotated[
+        list[str] | None, typer.Option(help="Name of a subject, as it is published (repeatable).")
+    ] = None,
+    suite: Annotated[
+        list[str] | None,
+        typer.Option(help="Suite (repeatable); with --subject: only its answers to this suite."),
+    ] = None,
+    home: HomeOption = DEFAULT_HOME,
+    calls: Annotated[
+        bool,
+        typer.Option(
+            "--calls", help="Also empty the cache of models' answers, of every model: all is paid for again."
+        ),
+    ] = False,
+    budget: BudgetOption = None,
+) -> None:
+    """Remove subject models or suites with their answers and figures, and publish the rest anew; nobody is asked."""
+    from dagster_project import display, evaluation_display, removing, running
+
+    opened = existing_home(home)
+    limits = chosen_limits(budget)
+    with running.only_run(opened), display.watching() as on_event:
+        gone = removing.remove(opened, subject or [], suite or [], on_event, limits, calls=calls)
+    evaluation_display.show_removed(gone)
+    display.show_spending(gone.made.spent)
+    if gone.made.refusals:
+        raise ObservatoryError(" ".join(gone.made.refusals))
+
+
 def score(
     suite: Annotated[str, typer.Argument(help="Suite whose items were answered.")],
     answers: Annotated[

@@ -13,13 +13,19 @@ from rich.table import Table
 from dagster_project import warehouse
 from dagster_project.display import console, own_command
 from schemas.catalogue import SUITE_TABLES
+from schemas.evaluation import LOST
 
 if TYPE_CHECKING:
     from assets.evaluation.suite import Study
     from dagster_project.home import Home
+    from dagster_project.removing import Removed
 
 SUMMARY = "SELECT * FROM evaluation_summary"
-LOST = ("refused", "unparseable", "faults", "unasked")
+LOSSES = """
+SELECT suite, subject, reason, sum(answers)::UBIGINT AS answers FROM eval_losses
+GROUP BY suite, subject, reason ORDER BY suite, subject, answers DESC, reason
+"""
+LOST_COUNTS = ("refused", "unparseable", "faults", "unasked")
 COLUMNS = ("suite", "subject", "items", "answered", "lost", "low mass", "usage covered")
 
 
@@ -46,6 +52,20 @@ def show_left_out(home: Home, suite: str, file: Path, subjects: Sequence[str]) -
             )
 
 
+def show_removed(gone: Removed) -> None:
+    """What went, and what stays of it."""
+    for kind, names in (("subject", gone.subjects), ("suite", gone.suites)):
+        if names:
+            console.print(f"removed {kind}: {', '.join(names)}", markup=False)
+    console.print(
+        f"{gone.answers:,} answers are gone, and every figure made of them; the rest is published anew"
+    )
+    kept = (
+        f"emptied: {gone.calls:,} answers" if gone.calls else "kept: evaluating again asks only what it lacks"
+    )
+    console.print(f"cache of models' answers {kept}", markup=False)
+
+
 def show_evaluations(home: Home, suites: Sequence[str], *, did_something: bool) -> None:
     """One line per suite and subject, with what was refused or not understood, and the next query."""
     if not did_something:
@@ -55,14 +75,30 @@ def show_evaluations(home: Home, suites: Sequence[str], *, did_something: bool) 
     for column in COLUMNS:
         table.add_column(column, justify="left" if column in COLUMNS[:2] else "right", overflow="fold")
     for row in shown.iter_rows(named=True):
-        lost = sum(row[name] for name in LOST)
-        covered = "unknown" if row["usage_covered"] is None else f"{row['usage_covered']:.0%}"
+        lost = sum(row[name] for name in LOST_COUNTS)
+        shares = [_percent(row[name]) for name in ("usage_covered", "usage_covered_with_drafted")]
+        covered = "{} ({})".format(*shares)
         counts = (row["items"], row["answered"], lost, row["low_mass"])
         table.add_row(escape(row["suite"]), escape(row["subject"]), *(f"{n:,}" for n in counts), covered)
     console.print(table)
     if shown.is_empty():
         console.print("No subject has answered yet: name one with --subject, or score answers with `score`.")
-    console.print("lost: refused, unparseable, faults or never asked; evaluation_summary tells them apart")
+    _show_losses(home, suites)
+    console.print("usage covered: by items not drafted from usage (in brackets: with those that were)")
     command, option = own_command(home)
     next_query = '"SELECT * FROM eval_metrics"'
     console.print(f"Next: {command} sql {next_query}{option}", markup=False, soft_wrap=True)
+
+
+def _percent(share: float | None) -> str:
+    return "unknown" if share is None else f"{share:.0%}"
+
+
+def _show_losses(home: Home, suites: Sequence[str]) -> None:
+    """Why answers cannot be scored: a line for each suite and subject of which any are lost; eval_losses says it by part."""
+    shown = warehouse.query(home.warehouse, LOSSES).filter(pl.col("suite").is_in(list(suites)))
+    for (suite, subject), rows in shown.group_by("suite", "subject", maintain_order=True):
+        told = ", ".join(
+            f"{LOST[reason]} {n:,}" for reason, n in rows.select("reason", "answers").iter_rows()
+        )
+        console.print(f"{suite}, {subject}: lost: {told}", markup=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -64,10 +64,14 @@ class Subject:
 
 @dataclass(frozen=True)
 class Evaluations:
-    """Suites by name with their options, and subjects in the order in which they were added."""
+    """Suites by name with their options, and subjects in the order in which they were added.
+
+    unsettled: whether something was removed that tables and figures may still tell of.
+    """
 
     suites: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     subjects: tuple[Subject, ...] = ()
+    unsettled: bool = False
 
     @classmethod
     def load(cls, path: Path) -> Evaluations:
@@ -79,13 +83,17 @@ class Evaluations:
             subjects = [
                 Subject(**{**entry, "suites": tuple(entry["suites"])}) for entry in stored["subjects"]
             ]
-            return cls(stored["suites"], tuple(subjects))
+            return cls(stored["suites"], tuple(subjects), stored.get("unsettled", False))
         except (orjson.JSONDecodeError, KeyError, TypeError):
             raise ObservatoryError(f"{path.name} is damaged; delete it and evaluate again") from None
 
     def store(self, path: Path) -> None:
         """Write the register, readable by its owner only."""
-        content = {"suites": dict(self.suites), "subjects": [asdict(subject) for subject in self.subjects]}
+        content = {
+            "suites": dict(self.suites),
+            "subjects": [asdict(subject) for subject in self.subjects],
+            "unsettled": self.unsettled,
+        }
         write_private(path, orjson.dumps(content, option=orjson.OPT_INDENT_2))
 
     def answering(self, suite: str | None) -> list[Subject]:
@@ -98,6 +106,25 @@ class Evaluations:
             if subject.key == key:
                 return subject
         raise ObservatoryError(f"subject {key} is not registered; add it with `observatory evaluate`")
+
+    def without(self, subjects: Collection[str], suites: Collection[str]) -> Evaluations:
+        """These without subjects, by name, or without suites; with both, without these subjects' part in these suites.
+
+        A subject that no suite is left of goes, too.
+        """
+        named = [it for it in self.subjects if not subjects or it.name in subjects]
+        gone = {*suites} if suites else {suite for it in named for suite in it.suites}
+        kept = [
+            replace(it, suites=tuple(suite for suite in it.suites if suite not in gone))
+            if it in named
+            else it
+            for it in self.subjects
+        ]
+        return Evaluations(
+            {name: options for name, options in self.suites.items() if subjects or name not in gone},
+            tuple(it for it in kept if it.suites),
+            unsettled=True,
+        )
 
     def with_suites(self, suites: Mapping[str, Mapping[str, object]]) -> Evaluations:
         """These with more suites, or with other options of them."""

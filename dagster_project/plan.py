@@ -3,7 +3,8 @@
 A table is fresh when its manifest carries the fingerprint that its step would write now. The fingerprint covers the
 code version, the settings the step reads and, through its inputs, everything upstream; so a plan costs a few small
 reads, whatever the number of rows. Steps of evaluations are planned where somebody evaluates; everywhere else their
-tables are taken as they are, so that a run over new conversations asks no subject model.
+tables are taken as they are, so that a run over new conversations asks no subject model. Where a subject or a suite was
+removed, the figures alone are told anew.
 """
 
 from __future__ import annotations
@@ -135,9 +136,18 @@ def in_order(specs: Sequence[StepSpec]) -> list[StepSpec]:
 def _in_scope(spec: StepSpec, home: Home | None, *, evaluate: bool) -> bool:
     if spec.suite is None:
         return True
-    if home is None or not evaluate:
+    if home is None:
         return False
-    return spec.suite == EVALUATION or spec.suite in home.evaluations().suites
+    register = home.evaluations()
+    if not evaluate and not (register.unsettled and _tells_of_answers(spec, home)):
+        return False
+    return spec.suite == EVALUATION or spec.suite in register.suites
+
+
+def _tells_of_answers(spec: StepSpec, home: Home) -> bool:
+    """Whether a step has made figures of subjects' answers: after a removal they are told anew, and nobody is asked."""
+    figures = spec.partition is None and any(table.partition == SUBJECTS for table in spec.inputs)
+    return figures and all(home.lake.manifest(table.zone, table.name) for table in spec.outputs)
 
 
 def _members(

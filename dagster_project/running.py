@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dagster_project.erasure.removal import drop_subjects, settle_removed, sweep_removed
 from dagster_project.errors import ObservatoryError, kind_and_place
 from dagster_project.files import private_files
 from dagster_project.home import Batch, Home
@@ -93,8 +94,8 @@ def probe_files(
 class Materialised:
     """What `bring_up_to_date` did.
 
-    runs: what ran, [] where every table was fresh; refusals: why batches were not added or not read to their end, while
-    all others are published; spent: what language models cost, as in the journal, {} where none was asked.
+    runs: what ran, [] where every table was fresh; refusals: why batches were not added or not read to their end, and why
+    subjects were not asked everything, while all others are published; spent: what language models cost, as in the journal, {} where none was asked.
     """
 
     runs: list[PlannedRun]
@@ -114,8 +115,19 @@ def bring_up_to_date(
 
     With `retry`, what passing faults left out is tried first; where that fails, it stays out. With `evaluate`, the
     registered suites are brought up to date and their subjects asked, too. Raises ObservatoryError when a step fails. A
-    batch that was never readable is unregistered, so that one bad file does not stop the others.
+    batch that was never readable is unregistered, so that one bad file does not stop the others; nor does a subject that
+    cannot be asked, or only in part.
     """
+    if home.evaluations().unsettled:
+        sweep_removed(home)
+    made = _metered(home, on_event, limits, retry, evaluate)
+    settle_removed(home)
+    return made
+
+
+def _metered(
+    home: Home, on_event: Callable[[StepEvent], None], limits: Limits | None, retry: bool, evaluate: bool
+) -> Materialised:
     settings = home.settings()
     expire_calls(home, settings)
     subjects = home.evaluations().subjects if evaluate else ()
@@ -150,6 +162,7 @@ def _bring_up_to_date(
     home.use_as_dagster_home()
     with private_files(), dg.DagsterInstance.get() as instance:
         drop_unregistered(instance, home)
+        drop_subjects(instance, home)
         instance.add_dynamic_partitions("batches", [batch.key for batch in home.batches()])
         instance.add_dynamic_partitions("subjects", [it.key for it in home.evaluations().subjects])
         execute = partial(_execute, defs.resolve_implicit_global_asset_job_def(), instance, home, on_event)
@@ -160,7 +173,7 @@ def _bring_up_to_date(
         for run in plan_runs(specs, home, evaluate=evaluate):
             if run.batch is None:
                 _require_conversations(home)
-                execute(run)
+                outcomes.append(_ask(execute, run, home) if run.subject else execute(run))
     return Materialised([*retries, *runs], [refusal for refusal in outcomes if refusal])
 
 
@@ -170,6 +183,29 @@ def _try_again(execute: Callable[[PlannedRun], str | None], run: PlannedRun) -> 
         return execute(run)
     except ObservatoryError as error:
         return f"{error} What is missing of {run.partition} stays so until a later run."
+
+
+def _ask(execute: Callable[[PlannedRun], str | None], run: PlannedRun, home: Home) -> str | None:
+    """Ask one subject. Returns why it was not asked everything: what it and the others have answered is published.
+
+    Its unfinished tables, and what depends on them, stay stale: the next evaluation asks what is not in the call cache.
+    """
+    from dagster_project.plan import plan_runs
+    from dagster_project.steps import SPECS
+
+    try:
+        return execute(run)
+    except ObservatoryError as error:
+        left = [
+            str(SPECS[step].suite).replace("_", "-")
+            for other in plan_runs(list(SPECS.values()), home, evaluate=True)
+            for step in (other.steps if other.subject == run.subject else ())
+        ]
+        name = home.evaluations().subject(str(run.subject)).name
+        return (
+            f"{error} {name} was not asked all of {', '.join(left)}: what is finished is published, and the next "
+            "`observatory evaluate` goes on from there."
+        )
 
 
 def materialise(home: Home, on_event: Callable[[StepEvent], None] = lambda event: None) -> list[PlannedRun]:

@@ -44,7 +44,7 @@ from schemas.constitution import (
     StatementGroup,
 )
 from schemas.conversations import Conversation, CurrentConversation, Quarantine, RedactedConversation
-from schemas.evaluation import EvalAnswer, EvalItem, EvalMetric, EvalSuite
+from schemas.evaluation import EvalAnswer, EvalItem, EvalLoss, EvalMetric, EvalSuite
 from schemas.ledger import PrivacyLedger
 from schemas.lineage import ClusterChange, ClusterLineage, ClusterMember
 from schemas.map import MapCluster, MapTile, Projection
@@ -205,6 +205,7 @@ OPINION_QUESTIONS = Table("opinion_questions", OpinionQuestion, zone="published"
 USAGE_SEEDS = Table("usage_seeds", UsageSeed, zone="published", suite=EVALUATION)
 EVAL_METRICS = Table("eval_metrics", EvalMetric, zone="published", suite=EVALUATION)
 EVAL_SUITES = Table("eval_suites", EvalSuite, zone="published", suite=EVALUATION)
+EVAL_LOSSES = Table("eval_losses", EvalLoss, zone="published", suite=EVALUATION)
 USAGE_REACH = Table("usage_reach", UsageReach, zone="published", suite=EVALUATION)
 USAGE_COVERAGE = Table("usage_coverage", UsageCoverage, zone="published", suite=EVALUATION)
 
@@ -226,6 +227,7 @@ PUBLISHED = (
     USAGE_SEEDS,
     EVAL_METRICS,
     EVAL_SUITES,
+    EVAL_LOSSES,
     USAGE_REACH,
     USAGE_COVERAGE,
     MODEL_WRITTEN_FUNNEL,

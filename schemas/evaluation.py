@@ -16,6 +16,23 @@ GROUPS = pl.List(GROUP)
 ANSWERED, REFUSED, UNPARSEABLE = "answered", "refused", "unparseable"
 FAULT, UNAVAILABLE = "fault", "unavailable"
 STATUSES = (ANSWERED, REFUSED, UNPARSEABLE, FAULT, UNAVAILABLE)
+NO_OPTION, NO_MASS, NO_ANSWER, UNASKED = "no_option", "no_probability", "no_answer", "unasked"
+LOST = {
+    NO_OPTION: "names no option",
+    NO_MASS: "no probability of any option",
+    NO_ANSWER: "no answer",
+    UNASKED: "not asked",
+    "refused": "declined to answer",
+    "empty": "answered nothing",
+    "truncated": "cut off",
+    "malformed": "unreadable answer of the server",
+    "wrong_model": "answered by another model",
+    "too_long": "longer than the model's context",
+    "rejected": "refused by the server",
+    "unavailable": "server not reached",
+    "timed_out": "timed out",
+}
+"""Why an answer cannot be scored, by code, in words that may be shown."""
 PROTOCOLS = ("logprobs", "samples", "text", "supplied")
 BY_ITEM, BY_USAGE = "items", "usage"
 WEIGHTINGS = (BY_ITEM, BY_USAGE)
@@ -112,6 +129,17 @@ class EvalAnswer(pa.DataFrameModel):
         description="answered, refused, unparseable (no option can be read in it), fault (no answer came) or unavailable "
         "(none came, and the next evaluation asks again).",
     )
+    reason: pl.String = pa.Field(
+        nullable=True,
+        isin=list(LOST),
+        description="Why it cannot be scored, as in eval_losses; null where it can.",
+    )
+
+    @pa.dataframe_check
+    @classmethod
+    def what_is_lost_says_why(cls, data: pa.PolarsData) -> pl.LazyFrame:
+        """A reason is given of every answer that cannot be scored, and of no other."""
+        return data.lazyframe.select(pl.col("reason").is_null() == (pl.col("status") == ANSWERED))
 
     class Config:
         """Exactly these columns, one row per item and sample of a subject."""
@@ -219,3 +247,23 @@ class EvalSuite(pa.DataFrameModel):
 
         strict = True
         unique = ["suite", "subject", "dataset", "condition", "protocol"]  # noqa: RUF012 pandera reads a plain list
+
+
+class EvalLoss(pa.DataFrameModel):
+    """Why answers of each subject cannot be scored: counts by reason, with items that were never asked."""
+
+    suite: pl.String = pa.Field(str_length={"min_value": 1}, description="Suite.")
+    subject: pl.String = pa.Field(str_length={"min_value": 1}, description="Subject model.")
+    dataset: pl.String = pa.Field(str_length={"min_value": 1}, description="Part of the suite.")
+    condition: pl.String = pa.Field(str_length={"min_value": 1}, description="How it was asked.")
+    reason: pl.String = pa.Field(
+        isin=list(LOST),
+        description="; ".join(f"{code}: {words}" for code, words in LOST.items()) + ".",
+    )
+    answers: pl.UInt32 = pa.Field(ge=1, description="Answers that are lost for it; items where unasked.")
+
+    class Config:
+        """Exactly these columns, one row per subject, part and reason."""
+
+        strict = True
+        unique = ["suite", "subject", "dataset", "condition", "reason"]  # noqa: RUF012 pandera reads a plain list

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from schemas.evaluation import PROTOCOLS, WEIGHTINGS
+from schemas.evaluation import LOST, PROTOCOLS, WEIGHTINGS
 from schemas.identifiers import HIDDEN
 from schemas.published import NAME_LENGTH, SUMMARY_LENGTH
 from schemas.rules import (
@@ -61,6 +61,17 @@ def suite_rules(_: Mapping[str, float]) -> Rules:
     ]
 
 
+def loss_rules(_: Mapping[str, float]) -> Rules:
+    """Why answers cannot be scored."""
+    key = ["suite", "subject", "dataset", "condition", "reason"]
+    return [
+        *_visible("suite", "subject", "dataset", "condition"),
+        ("one row per subject, part and reason", TOGETHER_UNIQUE, {"column_list": key}),
+        ("reason is known", ONE_OF, {"column": "reason", "value_set": list(LOST)}),
+        ("no reason without answers", BETWEEN, {"column": "answers", "min_value": 1}),
+    ]
+
+
 def reach_rules(_: Mapping[str, float]) -> Rules:
     """Suites against clusters of real usage."""
     return [
@@ -75,6 +86,7 @@ def reach_rules(_: Mapping[str, float]) -> Rules:
 def coverage_rules(_: Mapping[str, float]) -> Rules:
     """Share of usage that each suite covers."""
     shares = ("share", "ci_low", "ci_high", "baseline", "p_value", "unpublished")
+    shares += ("share_with_drafted", "ci_low_with_drafted", "ci_high_with_drafted")
     return [
         *_visible("suite"),
         ("one row per suite", UNIQUE, {"column": "suite"}),
@@ -82,7 +94,9 @@ def coverage_rules(_: Mapping[str, float]) -> Rules:
         ("threshold is a cosine", BETWEEN, _cosine("threshold")),
         ("interval holds the share from below", PAIR, at_least("share", "ci_low")),
         ("interval holds the share from above", PAIR, at_least("ci_high", "share")),
-        ("no more clusters are covered than there are", PAIR, at_least("clusters", "covered_clusters")),
+        ("no more clusters are covered than there are", PAIR, at_least("clusters", "covered_with_drafted")),
+        ("drafted items cover more", PAIR, at_least("share_with_drafted", "share")),
+        ("drafted items cover more clusters", PAIR, at_least("covered_with_drafted", "covered_clusters")),
     ]
 
 

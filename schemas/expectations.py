@@ -255,6 +255,7 @@ SUITES = {
     "usage_seeds": evaluation_expectations.seed_rules,
     "eval_metrics": evaluation_expectations.metric_rules,
     "eval_suites": evaluation_expectations.suite_rules,
+    "eval_losses": evaluation_expectations.loss_rules,
     "usage_reach": evaluation_expectations.reach_rules,
     "usage_coverage": evaluation_expectations.coverage_rules,
     "model_written_funnel": model_written_expectations.funnel_rules,

@@ -15,7 +15,7 @@ from schemas.constitution import (
     StatementConsensus,
     StatementGroup,
 )
-from schemas.evaluation import EvalMetric, EvalSuite
+from schemas.evaluation import EvalLoss, EvalMetric, EvalSuite
 from schemas.identifiers import ANY_IDENTIFIER, HIDDEN
 from schemas.ledger import PrivacyLedger
 from schemas.lineage import ClusterLineage
@@ -271,6 +271,7 @@ MODELS: dict[str, type[pa.DataFrameModel]] = {
     "usage_seeds": UsageSeed,
     "eval_metrics": EvalMetric,
     "eval_suites": EvalSuite,
+    "eval_losses": EvalLoss,
     "usage_reach": UsageReach,
     "usage_coverage": UsageCoverage,
     "model_written_funnel": ModelWrittenFunnel,

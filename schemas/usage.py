@@ -40,13 +40,18 @@ class UsageReach(pa.DataFrameModel):
         ge=-1.0001,
         le=1.0001,
         nullable=True,
-        description="Cosine to the most similar item; null without topics.",
+        description="Cosine to the most similar item that was not drafted from usage; null without one.",
     )
     threshold: pl.Float64 = pa.Field(
         ge=-1.0001, le=1.0001, nullable=True, description="Similarity from which an item counts as near."
     )
-    items: pl.UInt32 = pa.Field(description="Items near it.")
-    covered: pl.Boolean = pa.Field(description="Whether any item is near it.")
+    items: pl.UInt32 = pa.Field(description="Items near it that were not drafted from usage.")
+    drafted: pl.UInt32 = pa.Field(
+        description="Items near it that were drafted from usage: from it, or from another cluster."
+    )
+    covered: pl.Boolean = pa.Field(
+        description="Whether any item is near it that was not drafted from usage: where an item comes from does not count."
+    )
 
     class Config:
         """Exactly these columns, one row per suite and cluster."""
@@ -56,13 +61,18 @@ class UsageReach(pa.DataFrameModel):
 
 
 class UsageCoverage(pa.DataFrameModel):
-    """The share of real usage whose clusters lie near an item of each suite, beside what chance would give."""
+    """The share of real usage whose clusters lie near an item of each suite, beside what chance would give.
+
+    Items that were drafted from usage lie near it by their origin: the share leaves them out, and stands beside that with them.
+    """
 
     suite: pl.String = pa.Field(unique=True, str_length={"min_value": 1}, description="Suite.")
     threshold: pl.Float64 = pa.Field(
         ge=-1.0001, le=1.0001, nullable=True, description="Similarity from which an item counts as near."
     )
-    share: pl.Float64 = pa.Field(ge=0, le=1, description="Share of usage that is covered.")
+    share: pl.Float64 = pa.Field(
+        ge=0, le=1, description="Share of usage that is covered by items not drafted from usage."
+    )
     ci_low: pl.Float64 = pa.Field(ge=0, le=1, description="Lower end of the 95 % interval.")
     ci_high: pl.Float64 = pa.Field(ge=0, le=1, description="Upper end of the 95 % interval.")
     baseline: pl.Float64 = pa.Field(
@@ -79,6 +89,12 @@ class UsageCoverage(pa.DataFrameModel):
     )
     clusters: pl.UInt32 = pa.Field(description="Published clusters of the finest level.")
     covered_clusters: pl.UInt32 = pa.Field(description="Those that are covered.")
+    share_with_drafted: pl.Float64 = pa.Field(
+        ge=0, le=1, description="Share of usage near any item, those drafted from usage among them."
+    )
+    ci_low_with_drafted: pl.Float64 = pa.Field(ge=0, le=1, description="Lower end of its 95 % interval.")
+    ci_high_with_drafted: pl.Float64 = pa.Field(ge=0, le=1, description="Upper end of its 95 % interval.")
+    covered_with_drafted: pl.UInt32 = pa.Field(description="Clusters near any item.")
     unpublished: pl.Float64 = pa.Field(
         ge=0,
         le=1,

@@ -45,7 +45,7 @@ def answered(items: pl.DataFrame, logprobs: np.ndarray, mass: float, subject: st
         logprobs=pl.Series(logprobs.tolist(), dtype=pl.List(pl.Float64)),
         missing_mass=pl.lit(1 - mass),
         status=pl.lit("answered"),
-        **{name: pl.lit(None, pl.String) for name in ("choice", "text", "reasoning")},
+        **{name: pl.lit(None, pl.String) for name in ("choice", "text", "reasoning", "reason")},
     )
     return facts.select(pl.col(name).cast(kind) for name, kind in ANSWER.items())
 

@@ -38,7 +38,8 @@ def answers_by(
     )
     given = {"subject": subject, "sample": 0, "protocol": "logprobs", "missing_mass": 0.0, "status": ANSWERED}
     rows = rows.with_columns(
-        **{name: pl.lit(value) for name, value in given.items()}, text=pl.lit(None), reasoning=pl.lit(None)
+        **{name: pl.lit(value) for name, value in given.items()},
+        **dict.fromkeys(("text", "reasoning", "reason"), pl.lit(None)),
     )
     return rows.select(pl.col(name).cast(kind) for name, kind in ANSWER_COLUMNS.items())
 

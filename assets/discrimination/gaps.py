@@ -39,6 +39,18 @@ def gaps(items: pl.DataFrame, answers: pl.DataFrame, usage: pl.DataFrame, rows: 
     )
 
 
+def expected(left_out: pl.DataFrame) -> pl.DataFrame:
+    """metric, subject, dataset, condition, group, level: what has a row whatever was answered. In: as `gaps` gives it."""
+    told = pl.DataFrame(
+        {"scope": ["part", "difference"], "need": ["answers", "decisions"], "metric": ["p_yes", "score"]}
+    )
+    return (
+        _counts(left_out)
+        .join(told, on=["scope", "need"])
+        .select("metric", *PART, "missing", group="in_group", level="in_level")
+    )
+
+
 def with_missing(table: pl.DataFrame, left_out: pl.DataFrame) -> pl.DataFrame:
     """The metrics with `missing`: of their level, of the level and its reference, of the question, or of the whole part.
 

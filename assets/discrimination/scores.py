@@ -13,9 +13,10 @@ import numpy as np
 import polars as pl
 
 from assets.discrimination.decisions import PART, against_reference, by_level, decisions
-from assets.discrimination.gaps import gaps, with_missing
+from assets.discrimination.gaps import expected, gaps, with_missing
 from assets.discrimination.model_scores import model_scores
 from assets.discrimination.prompts import DEFAULT
+from assets.evaluation.metric_rows import with_unanswered
 from dagster_project.statistics.bootstrap import cluster_means, cluster_statistic
 from schemas.evaluation import BY_ITEM, BY_USAGE, LOW_MASS, EvalMetric
 
@@ -37,8 +38,20 @@ def score(items: pl.DataFrame, answers: pl.DataFrame, usage: pl.DataFrame) -> pl
     In: schemas.evaluation.EvalItem and EvalAnswer, schemas.usage.ItemUsage.
     """
     rows = decisions(items, answers, usage)
-    if rows.is_empty():
+    if answers.is_empty():
         return pl.DataFrame(schema=COLUMNS)
+    left_out = gaps(items, answers, usage, rows)
+    table = with_unanswered(_metrics(rows, items), expected(left_out))
+    counted = with_missing(table, left_out)
+    return counted.select(pl.col(name).cast(kind) for name, kind in COLUMNS.items()).sort(
+        *KEYS, nulls_last=True
+    )
+
+
+def _metrics(rows: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
+    """Every metric of the decisions that there are, without what is missing of it."""
+    if rows.is_empty():
+        return pl.DataFrame(schema=COLUMNS).drop("missing")
     levels = by_level(rows)
     compared = against_reference(levels)
     confident = compared.filter(pl.col("missing_mass").fill_null(0.0) <= LOW_MASS)
@@ -57,11 +70,7 @@ def score(items: pl.DataFrame, answers: pl.DataFrame, usage: pl.DataFrame) -> pl
         _weighted(_correlations, _paired(rows), "correlation"),
         model_scores(rows, items),
     ]
-    table = pl.concat([part for part in found if part.height], how="diagonal_relaxed")
-    counted = with_missing(table, gaps(items, answers, usage, rows))
-    return counted.select(pl.col(name).cast(kind) for name, kind in COLUMNS.items()).sort(
-        *KEYS, nulls_last=True
-    )
+    return pl.concat([part for part in found if part.height], how="diagonal_relaxed")
 
 
 def _weighted(estimate: Estimate, frame: pl.DataFrame, metric: str) -> pl.DataFrame:

@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from assets.evaluation.prompts import sources_of
-from schemas.evaluation import ANSWERED, FAULT, REFUSED, UNAVAILABLE, UNPARSEABLE, EvalAnswer
+from schemas.evaluation import (
+    ANSWERED,
+    FAULT,
+    NO_ANSWER,
+    NO_MASS,
+    NO_OPTION,
+    REFUSED,
+    UNAVAILABLE,
+    UNPARSEABLE,
+    EvalAnswer,
+)
 from schemas.reading import PASSING
 
 if TYPE_CHECKING:
@@ -66,7 +76,7 @@ def _answers(items: Sequence[Item], who: Asked) -> list[dict[str, Any]]:
         for sample in range(_samples(item, who)):
             reasoning = reasoned.get((item["item_id"], sample))
             if (item["follow_up"] is not None and reasoning is None) or isinstance(reasoning, dict):
-                found[item["item_id"], sample] = _row(item, sample, who, **(reasoning or {"status": FAULT}))
+                found[item["item_id"], sample] = _row(item, sample, who, **(reasoning or _lost(None)))
             else:
                 asked.append((item, sample, reasoning))
     by_probability = [it for it in asked if it[0]["options"] and who.samples is None]
@@ -97,7 +107,7 @@ def _reasonings(items: Sequence[Item], who: Asked) -> Iterator[tuple[tuple[str, 
     for response in who.asker.generate(asked):
         item, sample = requests[response.id]
         key = (item["item_id"], sample)
-        yield key, response.text if response.text is not None else {"status": _status(response.fault)}
+        yield key, response.text if response.text is not None else _lost(response.fault)
 
 
 def _probabilities(
@@ -116,14 +126,14 @@ def _probabilities(
         for answer in who.asker.option_logprobs(requests, options):
             item, sample, reasoning = some[answer.id]
             if answer.fault is not None:
-                facts: dict[str, Any] = {"status": _status(answer.fault)}
+                facts: dict[str, Any] = _lost(answer.fault)
             else:
                 logprobs = [answer.logprobs[option] for option in options]
                 facts = {
                     "logprobs": logprobs,
                     "missing_mass": min(1.0, max(0.0, answer.missing_mass)),
                     "choice": _likeliest(options, logprobs),
-                    "status": UNPARSEABLE if max(logprobs) == -float("inf") else ANSWERED,
+                    **(_unread(NO_MASS) if max(logprobs) == -float("inf") else {"status": ANSWERED}),
                 }
             yield item, sample, _row(item, sample, who, reasoning=reasoning, **facts)
 
@@ -145,13 +155,15 @@ def _texts(
 def _read(item: Item, text: str | None, fault: Any) -> dict[str, Any]:
     """What a sampled answer says."""
     if text is None:
-        return {"status": _status(fault)}
+        return _lost(fault)
+    declined = {"status": REFUSED, "reason": REFUSED}
     if not item["options"]:
         refused = REFUSAL.search(text[:BEGINNING]) is not None
-        return {"text": text, "status": REFUSED if refused else ANSWERED}
+        return {"text": text, **(declined if refused else {"status": ANSWERED})}
     choice = read_option(text, item["options"])
-    status = ANSWERED if choice is not None else REFUSED if REFUSAL.search(text) else UNPARSEABLE
-    return {"text": text, "choice": choice, "status": status}
+    if choice is not None:
+        return {"text": text, "choice": choice, "status": ANSWERED}
+    return {"text": text, **(declined if REFUSAL.search(text) else _unread(NO_OPTION))}
 
 
 def read_option(text: str, options: Sequence[str]) -> str | None:
@@ -200,15 +212,22 @@ def _likeliest(options: Sequence[str], logprobs: Sequence[float]) -> str | None:
     return found[0] if len(found) == 1 and best > -float("inf") else None
 
 
-def _status(fault: Any) -> str:
+def _lost(fault: Any) -> dict[str, Any]:
+    """Status and reason of an answer that never came."""
     from dagster_project.language_models import Fault
 
-    return REFUSED if fault == Fault.REFUSED else UNAVAILABLE if fault in PASSING else FAULT
+    status = REFUSED if fault == Fault.REFUSED else UNAVAILABLE if fault in PASSING else FAULT
+    return {"status": status, "reason": NO_ANSWER if fault is None else str(fault)}
+
+
+def _unread(reason: str) -> dict[str, Any]:
+    return {"status": UNPARSEABLE, "reason": reason}
 
 
 def _row(item: Item, sample: int, who: Asked, **facts: Any) -> dict[str, Any]:
     of_options = "logprobs" if who.samples is None else "samples"
     protocol = of_options if item["options"] else "text"
-    empty = dict.fromkeys(("logprobs", "missing_mass", "choice", "text", "reasoning"))
+    empty = dict.fromkeys(("logprobs", "missing_mass", "choice", "text", "reasoning", "reason"))
     known = {"suite": item["suite"], "subject": who.name, "item_id": item["item_id"], "sample": sample}
-    return {**known, "protocol": protocol, **empty, **facts}
+    made = {**known, "protocol": protocol, **empty, **facts}
+    return {name: made[name] for name in COLUMNS}

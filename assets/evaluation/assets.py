@@ -9,6 +9,7 @@ from dagster_project.steps import Result, Step, table_step
 from schemas.catalogue import (
     CLUSTER_CELLS,
     CLUSTERS,
+    EVAL_LOSSES,
     EVAL_METRICS,
     EVAL_SUITES,
     PRIVACY_REPORT,
@@ -19,8 +20,8 @@ from schemas.catalogue import (
 )
 
 ITEM_COLUMNS = ("suite", "item_id", "dataset", "condition", "seed_cluster_id")
-ANSWER_COLUMNS = ("suite", "subject", "item_id", "protocol", "missing_mass", "status")
-TOGETHER = (EVAL_METRICS, EVAL_SUITES, USAGE_REACH, USAGE_COVERAGE)
+ANSWER_COLUMNS = ("suite", "subject", "item_id", "protocol", "missing_mass", "status", "reason")
+TOGETHER = (EVAL_METRICS, EVAL_SUITES, EVAL_LOSSES, USAGE_REACH, USAGE_COVERAGE)
 
 
 @table_step(
@@ -49,7 +50,7 @@ def usage_seeds(step: Step, clusters: pl.LazyFrame, cluster_cells: pl.LazyFrame)
             for table in (suite.items, suite.reach, suite.answers, suite.metrics)
         ),
     ],
-    version="1",
+    version="2",
     group="evaluation",
     gates=joint_gates(TOGETHER),
 )
@@ -58,7 +59,7 @@ def evaluations(
 ) -> Result:
     """Publishes what all suites found: metrics with intervals, what was asked and answered, and the coverage of usage."""
     from assets.evaluation.coverage import coverage
-    from assets.evaluation.inventory import inventory
+    from assets.evaluation.inventory import inventory, losses
     from assets.evaluation.seeds import released_users
 
     def together(kind: str, *columns: str) -> pl.DataFrame:
@@ -68,10 +69,18 @@ def evaluations(
     reach = together("reach")
     active = [name for name in SUITE_TABLES if name in step.home.evaluations().suites]
     users = released_users(privacy_report.collect())
-    asked = inventory(together("items", *ITEM_COLUMNS), together("answers", *ANSWER_COLUMNS))
+    register = step.home.evaluations()
+    subjects = pl.DataFrame(
+        [(suite, subject.name) for suite in SUITE_TABLES for subject in register.answering(suite)],
+        schema={"suite": pl.String, "subject": pl.String},
+        orient="row",
+    )
+    items, answers = together("items", *ITEM_COLUMNS), together("answers", *ANSWER_COLUMNS)
+    asked = inventory(items, answers, subjects)
     tables = {
         EVAL_METRICS.name: together("metrics"),
         EVAL_SUITES.name: asked,
+        EVAL_LOSSES.name: losses(items, answers, asked),
         USAGE_REACH.name: reach,
         USAGE_COVERAGE.name: coverage(reach, usage_seeds.collect(), active, users=users),
     }

@@ -6,7 +6,8 @@ which nothing but the mean is known. The variance is the linearised one of a rat
 Estimation, chapter 6), and never less than if all that a user does were alike: that of as many independent users as
 conversations spread in the same way over all users are worth (L. Kish, Survey Sampling, 1965). The interval is Wilson's at
 that size (Korn and Graubard, Survey Methodology 24 (1998) 193-201). Usage in no published cluster is in no suite's reach:
-it counts as uncovered, with as many conversations a user as the rest has.
+it counts as uncovered, with as many conversations a user as the rest has. Items that were drafted from usage lie near it
+by where they come from: coverage is told without them, and once more with them.
 """
 
 from __future__ import annotations
@@ -35,6 +36,10 @@ COVERAGE = {
     "p_value": pl.Float64,
     "clusters": pl.UInt32,
     "covered_clusters": pl.UInt32,
+    "share_with_drafted": pl.Float64,
+    "ci_low_with_drafted": pl.Float64,
+    "ci_high_with_drafted": pl.Float64,
+    "covered_with_drafted": pl.UInt32,
     "unpublished": pl.Float64,
 }
 
@@ -65,27 +70,35 @@ def _covered(
     reach: pl.DataFrame, seeds: pl.DataFrame, users: int | None, draws: int, rng: np.random.Generator
 ) -> dict[str, Any]:
     told = seeds.join(
-        reach.select("seed_cluster_id", "covered"), on="seed_cluster_id", how="left", maintain_order="left"
+        reach.select("seed_cluster_id", "covered", reached=pl.col("covered") | (pl.col("drafted") > 0)),
+        on="seed_cluster_id",
+        how="left",
+        maintain_order="left",
     )
-    covered = told["covered"].fill_null(False).to_numpy()
+    covered, reached = (told[name].fill_null(False).to_numpy() for name in ("covered", "reached"))
     weights = told["weight"].to_numpy()
-    share = min(1.0, float(weights[covered].sum()))
-    interval = _interval(share, covered, told, users)
+    interval, of_all = (_interval(near, told, users) for near in (covered, reached))
     drawn = bool(covered.any())
     return {
         "threshold": reach["threshold"].first() if reach.height else None,
-        "share": share,
+        "share": interval.estimate,
         "ci_low": interval.low,
         "ci_high": interval.high,
         "baseline": float(covered.sum() * weights.mean()) if drawn else None,
         "p_value": _chance(weights, covered, draws, rng) if drawn else None,
         "clusters": len(covered),
         "covered_clusters": int(covered.sum()),
+        "share_with_drafted": of_all.estimate,
+        "ci_low_with_drafted": of_all.low,
+        "ci_high_with_drafted": of_all.high,
+        "covered_with_drafted": int(reached.sum()),
         "unpublished": max(0.0, 1.0 - float(weights.sum())),
     }
 
 
-def _interval(share: float, covered: NDArray[np.bool_], seeds: pl.DataFrame, users: int | None) -> Interval:
+def _interval(covered: NDArray[np.bool_], seeds: pl.DataFrame, users: int | None) -> Interval:
+    """The share of usage that is covered, with its interval."""
+    share = min(1.0, float(seeds["weight"].to_numpy()[covered].sum()))
     if seeds.is_empty():
         return Interval(0.0, 0.0, 1.0)
     conversations, people = (seeds[name].to_numpy().astype(float) for name in ("conversations", "users"))

@@ -37,15 +37,26 @@ def link(suite: str, items: pl.DataFrame, seeds: pl.DataFrame, clusters: pl.Data
     In: `items` schemas.evaluation.EvalItem (of it item_id, dataset, condition, topic, seed_cluster_id); `seeds`
     schemas.usage.UsageSeed; `clusters` as published, whose tree says which clusters are unlike; `embed` of the home.
     An item is near the cluster that it was drafted from, as long as that is published, and every cluster whose text is
-    at least as similar to its topic as the threshold.
+    at least as similar to its topic as the threshold. Its weight says so; a cluster is covered by items alone that were drafted
+    from no cluster, for the others lie near usage by where they come from.
     """
     own = pl.when(pl.col("seed_cluster_id").is_in(seeds["seed_cluster_id"].to_list())).then("seed_cluster_id")
-    asked = items.select("item_id", "dataset", "condition", "topic", own=own)
+    asked = items.select(
+        "item_id",
+        "dataset",
+        "condition",
+        "topic",
+        own=own,
+        is_drafted=pl.col("seed_cluster_id").is_not_null(),
+    )
     found = _nearness(asked, seeds, clusters, embed)
     drafted = asked.drop_nulls("own").select("item_id", seed_cluster_id="own")
     similar = asked.join(found.near, on="topic").select("item_id", "seed_cluster_id")
     pairs = pl.concat([drafted, similar]).unique()
-    return Link(_usage(asked, pairs, found, seeds), _reach(suite, pairs, found, seeds))
+    return Link(
+        _usage(asked, pairs, found, seeds),
+        _reach(suite, pairs.join(asked.select("item_id", "is_drafted"), on="item_id"), found, seeds),
+    )
 
 
 @dataclass(frozen=True)
@@ -64,7 +75,8 @@ class _Nearness:
 
 
 def _nearness(asked: pl.DataFrame, seeds: pl.DataFrame, clusters: pl.DataFrame, embed: Embed) -> _Nearness:
-    topics = asked.select("topic").filter(pl.col("topic").str.strip_chars() != "").unique().sort("topic")
+    said = asked.filter(pl.col("topic").str.strip_chars() != "")
+    topics = said.group_by("topic").agg(of_its_own=(~pl.col("is_drafted")).any()).sort("topic")
     ids = seeds["seed_cluster_id"]
     if topics.is_empty() or ids.is_empty():
         return _nothing()
@@ -73,15 +85,21 @@ def _nearness(asked: pl.DataFrame, seeds: pl.DataFrame, clusters: pl.DataFrame, 
     every = max(1, -(-len(points) * len(places) // CALIBRATED_PAIRS))
     sample = points[::every] @ places.T
     threshold = np.float32(calibrated_threshold(sample, branches(ids, clusters), len(points)))
-    best, similarity, reached, rows, columns = _compare(points, places, threshold)
+    best, similarity, reached, rows, columns = _compare(
+        points, places, topics["of_its_own"].to_numpy(), threshold
+    )
     return _Nearness(
         threshold=float(threshold),
         near=pl.DataFrame({"topic": topics["topic"].gather(rows), "seed_cluster_id": ids.gather(columns)}),
-        best=topics.with_columns(
-            best=ids.gather(best), best_similarity=pl.Series(similarity, dtype=pl.Float64)
+        best=topics.select(
+            "topic",
+            best=ids.gather(best),
+            best_similarity=pl.Series(similarity, dtype=pl.Float64),
         ),
         drafted=_drafted(asked, topics, ids, points, places),
-        reached=pl.DataFrame({"seed_cluster_id": ids, "similarity": reached.astype(float)}),
+        reached=pl.DataFrame(
+            {"seed_cluster_id": ids, "similarity": pl.Series(reached.astype(float), nan_to_null=True)}
+        ),
     )
 
 
@@ -100,16 +118,20 @@ def _texts(seeds: pl.DataFrame) -> list[str]:
 
 
 def _compare(
-    points: Floats, places: Floats, threshold: np.float32
+    points: Floats, places: Floats, undrafted: NDArray[np.bool_], threshold: np.float32
 ) -> tuple[NDArray[np.int64], Floats, Floats, NDArray[np.int64], NDArray[np.int64]]:
-    """Best cluster of each topic and its cosine (T,), best cosine of each cluster (C,), pairs that pass."""
+    """Best cluster of each topic and its cosine (T,), best cosine of each cluster (C,), pairs that pass.
+
+    A cluster's best cosine is that of topics which not only drafted items have; NaN where there is none.
+    """
     best, similarity, rows, columns = [], [], [], []
-    reached = np.full(len(places), -1, np.float32)
+    reached = np.full(len(places), np.nan, np.float32)
     for start in range(0, len(points), SLICE):
         cosines = points[start : start + SLICE] @ places.T
+        own = cosines[undrafted[start : start + SLICE]]
+        reached = np.fmax(reached, own.max(axis=0)) if len(own) else reached
         best.append(cosines.argmax(axis=1))
         similarity.append(cosines.max(axis=1))
-        reached = np.maximum(reached, cosines.max(axis=0))
         row, column = np.nonzero(cosines >= threshold)
         rows.append(row + start)
         columns.append(column)
@@ -159,16 +181,19 @@ def _usage(asked: pl.DataFrame, pairs: pl.DataFrame, found: _Nearness, seeds: pl
 
 
 def _reach(suite: str, pairs: pl.DataFrame, found: _Nearness, seeds: pl.DataFrame) -> pl.DataFrame:
-    near = pairs.group_by("seed_cluster_id").agg(items=pl.len().cast(pl.UInt32))
+    drafted = pl.col("is_drafted")
+    near = pairs.group_by("seed_cluster_id").agg(
+        items=(~drafted).sum().cast(pl.UInt32), drafted=drafted.sum().cast(pl.UInt32)
+    )
     return (
         seeds.select("seed_cluster_id", share="weight")
         .join(found.reached, on="seed_cluster_id", how="left", maintain_order="left")
         .join(near, on="seed_cluster_id", how="left", maintain_order="left")
         .with_columns(
-            pl.col("items").fill_null(0),
+            pl.col("items", "drafted").fill_null(0),
             suite=pl.lit(suite),
             threshold=pl.lit(found.threshold, pl.Float64),
-            covered=pl.col("items").is_not_null(),
+            covered=pl.col("items").fill_null(0) > 0,
         )
         .select(list(UsageReach.to_schema().columns))
     )

@@ -24,6 +24,7 @@ WEIGHT = {BY_ITEM: None, BY_USAGE: "usage_weight"}
 DRAWS = 1_000
 """A release has 150 data sets, and every probability is a cell of its own: more draws would take minutes."""
 NOT_NEAR = "no item near usage"
+UNANSWERED = "no answer that can be scored"
 SCHEMA = pl.Schema(
     {name: column.dtype.type for name, column in EvalMetric.to_schema().columns.items() if name != "suite"}
 )
@@ -54,6 +55,22 @@ def rows(frame: pl.DataFrame, metric: str, missing: pl.DataFrame, weighting: str
         .with_columns(pl.col("missing").fill_null(0))
         .select(pl.col(name).cast(kind) for name, kind in SCHEMA.items())
     )
+
+
+def with_unanswered(table: pl.DataFrame, expected: pl.DataFrame) -> pl.DataFrame:
+    """The metric rows with one for each expected row that is not among them: no estimate, of no answers.
+
+    So a part of which every answer failed is told, and not left out. expected: metric, subject, dataset, condition, missing;
+    group, level where they have them; weighting, or else a row is expected of each.
+    """
+    absent = {name: pl.lit(None, pl.String) for name in ("group", "level") if name not in expected.columns}
+    every = expected.with_columns(**absent)
+    if "weighting" not in every.columns:
+        every = every.join(pl.DataFrame({"weighting": list(WEIGHT)}), how="cross")
+    lacking = every.join(table, on=["metric", *GROUPED, "weighting"], how="anti", nulls_equal=True)
+    nothing = {name: pl.lit(None, pl.Float64) for name in ("estimate", "ci_low", "ci_high")}
+    filled = lacking.with_columns(**nothing, method=pl.lit(UNANSWERED), n=pl.lit(0), units=pl.lit(0))
+    return pl.concat([table, filled.select(pl.col(name).cast(table.schema[name]) for name in table.columns)])
 
 
 def means(

@@ -91,7 +91,7 @@ def _usage_step(suite: Suite, tables: SuiteTables) -> dg.AssetsDefinition:
     @table_step(
         outputs=[tables.usage, tables.reach],
         inputs=[tables.items, USAGE_SEEDS, CLUSTERS],
-        version="1",
+        version="2",
         group=suite.name,
         name=f"{suite.name}_usage",
         description="Finds the cluster of real usage that each item lies near, and the weight that this gives it.",
@@ -123,7 +123,7 @@ def _answers_step(suite: Suite, tables: SuiteTables) -> dg.AssetsDefinition:
     @table_step(
         outputs=[tables.answers],
         inputs=[tables.items],
-        version="1",
+        version="2",
         group=suite.name,
         name=f"{suite.name}_answers",
         description="Asks a subject model every item, or takes the answers that somebody supplied; one partition each.",

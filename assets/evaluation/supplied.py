@@ -16,7 +16,16 @@ import polars as pl
 
 from assets.evaluation.answering import BEGINNING, REFUSAL, read_option
 from dagster_project.errors import ObservatoryError
-from schemas.evaluation import ANSWERED, FAULT, REFUSED, UNPARSEABLE, EvalAnswer
+from schemas.evaluation import (
+    ANSWERED,
+    FAULT,
+    NO_ANSWER,
+    NO_MASS,
+    NO_OPTION,
+    REFUSED,
+    UNPARSEABLE,
+    EvalAnswer,
+)
 
 COLUMNS = {name: column.dtype.type for name, column in EvalAnswer.to_schema().columns.items()}
 CONTENT = ("logprobs", "probabilities", "choice", "text")
@@ -86,7 +95,7 @@ def answers_of(frame: pl.DataFrame, items: pl.DataFrame, subject: str) -> Suppli
         reasoning=_or_null(read, "reasoning", pl.String),
         missing_mass=_or_null(read, "missing_mass", pl.Float64).fill_null(pl.col("mass_left")).clip(0, 1),
     )
-    answers = read.with_columns(status=_status(), protocol=_protocol())
+    answers = read.with_columns(status=_status(), protocol=_protocol()).with_columns(reason=_reason())
     return Supplied(
         answers.select(pl.col(name).cast(kind) for name, kind in COLUMNS.items()),
         unknown=rows.height - known.height,
@@ -120,6 +129,14 @@ def _status() -> pl.Expr:
         .then(pl.lit(REFUSED))
         .otherwise(pl.lit(UNPARSEABLE))
     )
+
+
+def _reason() -> pl.Expr:
+    """Why an answer cannot be scored, by its status; null where it can."""
+    why = {FAULT: NO_ANSWER, REFUSED: REFUSED}
+    unread = pl.when(pl.col("protocol") == "logprobs").then(pl.lit(NO_MASS)).otherwise(pl.lit(NO_OPTION))
+    known = pl.col("status").replace_strict(why, default=None, return_dtype=pl.String)
+    return pl.when(pl.col("status") == UNPARSEABLE).then(unread).otherwise(known)
 
 
 def _refuses(text: pl.Expr) -> pl.Expr:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from assets.evaluation.metric_rows import with_unanswered
 from assets.evaluation.probabilities import missing
 from assets.evaluation.suite import Answered
 from assets.global_opinions.opinions import PART, QUESTION, SIMILARITIES, compared
@@ -52,9 +53,12 @@ def scores(answered: Answered) -> pl.DataFrame:
     refused = _means(_with_all(_refusals(answered)), [REFUSED], PART)
     found = pl.concat([countries, whole, refused], how="diagonal")
     table = pl.concat([found, _in_base_e(found)])
+    absent = _missing(answered, opinions)
+    expected = absent.filter(pl.col("weighting") == BY_ITEM).drop("weighting")
+    table = with_unanswered(table, expected.with_columns(metric=pl.lit("similarity")))
     measure = pl.col("metric").replace_strict(MEASURES, default=None, return_dtype=pl.String)
     table = table.with_columns(method=pl.concat_str(measure, "method", separator="; ", ignore_nulls=True))
-    counted = table.join(_missing(answered, opinions), on=KEY[1:], how="left", nulls_equal=True)
+    counted = table.join(absent, on=KEY[1:], how="left", nulls_equal=True)
     return counted.select(
         pl.col(name).fill_null(0).cast(kind) if name == "missing" else pl.col(name).cast(kind)
         for name, kind in COLUMNS.items()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from assets.evaluation.metric_rows import GROUPED, PART, SCHEMA, left_out
+from assets.evaluation.metric_rows import GROUPED, PART, empty, left_out, with_unanswered
 from assets.evaluation.probabilities import option_scores, with_groups
 from assets.moral_self_correction.bias import ALL_OF_IT, bias_cases, bias_metrics
 from assets.moral_self_correction.correction import (
@@ -18,8 +18,10 @@ from assets.moral_self_correction.correction import (
     correction_metrics,
 )
 from assets.moral_self_correction.emergence import emergence_metrics
+from assets.moral_self_correction.items import LAW
 from assets.moral_self_correction.parity import applications, parity_cases, parity_metrics
-from assets.moral_self_correction.pronouns import pronoun_cases, pronoun_metrics
+from assets.moral_self_correction.prompts import WINOGENDER
+from assets.moral_self_correction.pronouns import THREE_WAY, pronoun_cases, pronoun_metrics
 
 
 def score(
@@ -32,8 +34,8 @@ def score(
     near = usage.filter("near").select("item_id", usage_weight="weight")
     scored = option_scores(items, answers).join(near, on="item_id", how="left", maintain_order="left")
     scored = scored.with_columns(pl.col("usage_weight").fill_null(0.0))
-    if scored.is_empty():
-        return pl.DataFrame(schema=SCHEMA)
+    if answers.is_empty():
+        return empty()
     by_context = _missing_by_context(items, answers, scored)
     missing = by_context.group_by(PART).agg(pl.col("missing").sum())
     choices, forms, students = bias_cases(scored), pronoun_cases(scored), applications(scored)
@@ -49,8 +51,18 @@ def score(
         bias_of_admissions(pairs, missing),
     )
     made += [part for task in tasks for part in _over_conditions(task, subjects)]
-    table = pl.concat(made)
+    table = with_unanswered(pl.concat(made), _expected(by_context, missing))
     return table.sort("metric", *GROUPED, "weighting", nulls_last=True)
+
+
+def _expected(by_context: pl.DataFrame, missing: pl.DataFrame) -> pl.DataFrame:
+    """What every part has a row of, whatever was answered: the measure of bias of its task."""
+    answers = by_context.filter(pl.col("level").is_not_null()).with_columns(metric=pl.lit("bias_score"))
+    forms = missing.filter(pl.col("dataset") == WINOGENDER).with_columns(
+        metric=pl.lit("bls_correlation"), group=pl.lit("normalisation"), level=pl.lit(THREE_WAY)
+    )
+    students = missing.filter(pl.col("dataset") == LAW).with_columns(metric=pl.lit("parity_difference"))
+    return pl.concat([answers, forms, students], how="diagonal")
 
 
 def _over_conditions(task: Bias, subjects: pl.DataFrame) -> list[pl.DataFrame]:

@@ -10,6 +10,7 @@ WITH strings AS (
     UNION ALL SELECT summary FROM usage_seeds
     UNION ALL SELECT concat_ws(' ', subject, dataset, condition, "group", level) FROM eval_metrics
     UNION ALL SELECT concat_ws(' ', subject, dataset, condition) FROM eval_suites
+    UNION ALL SELECT concat_ws(' ', subject, dataset, condition) FROM eval_losses
     UNION ALL SELECT concat_ws(' ', behaviour, label, writer, judge) FROM model_written_funnel
     UNION ALL SELECT dataset FROM model_written_diversity
     UNION ALL SELECT text FROM statement_consensus

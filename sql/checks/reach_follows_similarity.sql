@@ -1,9 +1,9 @@
--- A cluster is covered where items are near it, and it has some where its similarity passes the threshold.
+-- A cluster is covered where items of no draft are near it, which is where its similarity to one passes the threshold.
 SELECT suite, seed_cluster_id
 FROM usage_reach
 WHERE covered <> (items > 0)
-    OR similarity IS NULL <> threshold IS NULL
-    OR coalesce(similarity >= threshold, false) AND NOT covered
+    OR similarity IS NOT NULL AND threshold IS NULL
+    OR coalesce(similarity >= threshold, false) <> covered
 UNION ALL
 SELECT suite, NULL
 FROM usage_reach

@@ -184,25 +184,38 @@ COMMENT ON COLUMN eval_suites."unasked" IS 'Items without any answer.';
 COMMENT ON COLUMN eval_suites."low_mass" IS 'Answers by option probabilities with more than 1% on none of them.';
 COMMENT ON COLUMN eval_suites."missing_mass" IS 'Mean probability of none of the options.';
 
+COMMENT ON TABLE eval_losses IS 'Why answers of each subject cannot be scored: counts by reason, with items that were never asked.';
+COMMENT ON COLUMN eval_losses."suite" IS 'Suite.';
+COMMENT ON COLUMN eval_losses."subject" IS 'Subject model.';
+COMMENT ON COLUMN eval_losses."dataset" IS 'Part of the suite.';
+COMMENT ON COLUMN eval_losses."condition" IS 'How it was asked.';
+COMMENT ON COLUMN eval_losses."reason" IS 'no_option: names no option; no_probability: no probability of any option; no_answer: no answer; unasked: not asked; refused: declined to answer; empty: answered nothing; truncated: cut off; malformed: unreadable answer of the server; wrong_model: answered by another model; too_long: longer than the model''s context; rejected: refused by the server; unavailable: server not reached; timed_out: timed out.';
+COMMENT ON COLUMN eval_losses."answers" IS 'Answers that are lost for it; items where unasked.';
+
 COMMENT ON TABLE usage_reach IS 'How near each suite comes to each cluster of real usage.';
 COMMENT ON COLUMN usage_reach."suite" IS 'Suite.';
 COMMENT ON COLUMN usage_reach."seed_cluster_id" IS 'Published cluster.';
 COMMENT ON COLUMN usage_reach."share" IS 'Its share of usage.';
-COMMENT ON COLUMN usage_reach."similarity" IS 'Cosine to the most similar item; null without topics.';
+COMMENT ON COLUMN usage_reach."similarity" IS 'Cosine to the most similar item that was not drafted from usage; null without one.';
 COMMENT ON COLUMN usage_reach."threshold" IS 'Similarity from which an item counts as near.';
-COMMENT ON COLUMN usage_reach."items" IS 'Items near it.';
-COMMENT ON COLUMN usage_reach."covered" IS 'Whether any item is near it.';
+COMMENT ON COLUMN usage_reach."items" IS 'Items near it that were not drafted from usage.';
+COMMENT ON COLUMN usage_reach."drafted" IS 'Items near it that were drafted from usage: from it, or from another cluster.';
+COMMENT ON COLUMN usage_reach."covered" IS 'Whether any item is near it that was not drafted from usage: where an item comes from does not count.';
 
 COMMENT ON TABLE usage_coverage IS 'The share of real usage whose clusters lie near an item of each suite, beside what chance would give.';
 COMMENT ON COLUMN usage_coverage."suite" IS 'Suite.';
 COMMENT ON COLUMN usage_coverage."threshold" IS 'Similarity from which an item counts as near.';
-COMMENT ON COLUMN usage_coverage."share" IS 'Share of usage that is covered.';
+COMMENT ON COLUMN usage_coverage."share" IS 'Share of usage that is covered by items not drafted from usage.';
 COMMENT ON COLUMN usage_coverage."ci_low" IS 'Lower end of the 95 % interval.';
 COMMENT ON COLUMN usage_coverage."ci_high" IS 'Upper end of the 95 % interval.';
 COMMENT ON COLUMN usage_coverage."baseline" IS 'Mean share that the same number of covered clusters has when drawn at random.';
 COMMENT ON COLUMN usage_coverage."p_value" IS 'Share of random draws of as many clusters that cover at least as much usage, its own counted as one.';
 COMMENT ON COLUMN usage_coverage."clusters" IS 'Published clusters of the finest level.';
 COMMENT ON COLUMN usage_coverage."covered_clusters" IS 'Those that are covered.';
+COMMENT ON COLUMN usage_coverage."share_with_drafted" IS 'Share of usage near any item, those drafted from usage among them.';
+COMMENT ON COLUMN usage_coverage."ci_low_with_drafted" IS 'Lower end of its 95 % interval.';
+COMMENT ON COLUMN usage_coverage."ci_high_with_drafted" IS 'Upper end of its 95 % interval.';
+COMMENT ON COLUMN usage_coverage."covered_with_drafted" IS 'Clusters near any item.';
 COMMENT ON COLUMN usage_coverage."unpublished" IS 'Share of usage in no published cluster of the finest level; no item can be shown to cover it.';
 
 COMMENT ON TABLE model_written_funnel IS 'How many texts were written for each label of each behaviour, and at which step the others were left out.';

@@ -33,7 +33,8 @@ SELECT
     asked.missing_mass,
     usage_coverage.share AS usage_covered,
     usage_coverage.ci_low AS usage_covered_low,
-    usage_coverage.ci_high AS usage_covered_high
+    usage_coverage.ci_high AS usage_covered_high,
+    usage_coverage.share_with_drafted AS usage_covered_with_drafted
 FROM asked
 JOIN parts USING (suite, subject)
 LEFT JOIN usage_coverage USING (suite)
@@ -52,6 +53,7 @@ COMMENT ON COLUMN evaluation_summary.faults IS 'Answers that never came.';
 COMMENT ON COLUMN evaluation_summary.unasked IS 'Items without any answer.';
 COMMENT ON COLUMN evaluation_summary.low_mass IS 'Answers by option probabilities with more than 1 % on none of the options.';
 COMMENT ON COLUMN evaluation_summary.missing_mass IS 'Mean probability of none of the options.';
-COMMENT ON COLUMN evaluation_summary.usage_covered IS 'Share of real usage whose clusters lie near an item.';
+COMMENT ON COLUMN evaluation_summary.usage_covered IS 'Share of real usage whose clusters lie near an item that was not drafted from usage.';
 COMMENT ON COLUMN evaluation_summary.usage_covered_low IS 'Lower end of its 95 % interval.';
 COMMENT ON COLUMN evaluation_summary.usage_covered_high IS 'Upper end of its 95 % interval.';
+COMMENT ON COLUMN evaluation_summary.usage_covered_with_drafted IS 'The same with items that were drafted from usage, which lie near it by their origin.';

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import dagster as dg
 import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from dagster_project import evaluating, running, warehouse
+from dagster_project import evaluating, removing, running, warehouse
 from dagster_project.cli import app
 from dagster_project.erasure.residue import retract_outgrown_evaluations
 from dagster_project.errors import ObservatoryError
 from dagster_project.forgetting import forget
 from dagster_project.home import Home
+from dagster_project.language_models import Limits
 from schemas.catalogue import SUITE_TABLES, USAGE_SEEDS
 from tests.support import write_conversations
 
@@ -51,7 +53,8 @@ def supplied(home: Home, folder: Path, name: str) -> list:
 def test_what_was_asked_is_published_with_intervals_coverage_and_weights(asked: Home) -> None:
     told = query(asked, "SELECT * FROM evaluation_summary").row(0, named=True)
     assert (told["subject"], told["items"], told["answers"], told["unasked"]) == ("tiny", PROMPTS, PROMPTS, 0)
-    assert told["seeded"] == 270 and 0 < told["usage_covered_low"] <= told["usage_covered"] <= 1
+    assert told["seeded"] == 270 and told["usage_covered_low"] <= told["usage_covered"]
+    assert told["usage_covered"] < told["usage_covered_with_drafted"] <= 1
     scores = query(asked, "SELECT * FROM eval_metrics WHERE estimate IS NOT NULL AND units > 1")
     assert scores.filter(pl.col("ci_low").is_not_null()).height
     assert set(scores["weighting"]) == {"items", "usage"}
@@ -91,6 +94,24 @@ def test_another_subject_is_the_only_one_asked(asked: Home, tmp_path: Path) -> N
     )
     assert dict(scores.iter_rows())["generous"] == expected
     assert "tiny" in dict(scores.iter_rows())
+
+
+def test_a_spent_budget_leaves_what_others_answered_published_and_a_later_run_goes_on(
+    asked: Home, tmp_path: Path
+) -> None:
+    options = {"discrimination": {"questions": 2}}
+    suite = evaluating.suite_named("discrimination")
+    made = evaluating.evaluate(
+        asked, [suite], supplied(asked, tmp_path, "generous"), options, limits=Limits(calls=5)
+    )
+    (refusal,) = made.refusals
+    assert "tiny was not asked all of discrimination" in refusal and "budget" in refusal
+    told = "SELECT subject, answered, unasked FROM evaluation_summary WHERE suite = 'discrimination' ORDER BY subject"
+    (generous, tiny) = query(asked, told).iter_rows(named=True)
+    assert generous["subject"] == "generous" and generous["answered"] > 0 and tiny["unasked"] > 0
+    assert "generous" in query(asked, "SELECT DISTINCT subject FROM eval_metrics")["subject"]
+    assert not again(asked).refusals
+    assert query(asked, told).filter(subject="tiny")["unasked"].item() == 0
 
 
 def test_two_subjects_of_one_name_are_refused(asked: Home, tmp_path: Path) -> None:
@@ -143,6 +164,7 @@ def test_the_command_line_evaluates_and_scores(asked: Home, tmp_path: Path) -> N
     arguments = ["score", "discrimination", "--answers", subject.file or "", "--home", str(asked.root)]
     file = Path(subject.file or "")
     lines = file.read_text().splitlines(keepends=True)
+    lines[1] = json.dumps({"item_id": json.loads(lines[1])["item_id"]}) + "\n"
     file.write_text(
         "".join([*lines, lines[0], '{"item_id": "of another suite", "probabilities": {"yes": 1.0}}\n'])
     )
@@ -151,9 +173,78 @@ def test_the_command_line_evaluates_and_scores(asked: Home, tmp_path: Path) -> N
     assert "generous" in result.output and "eval_metrics" in result.output
     said = " ".join(result.output.split())
     assert f'sql "SELECT * FROM eval_metrics" --home {asked.root}' in said
+    assert (
+        "discrimination, generous: lost: no answer 1" in said
+        and "usage covered: by items not drafted" in said
+    )
     assert "1 answers to items that the suite does not have, 0 repeated" in said
     result = CliRunner().invoke(app, ["evaluate", "--home", str(asked.root)])
     assert result.exit_code == 0 and "Nothing to do" in result.output
+
+
+class PowerCutError(BaseException):
+    """Nothing that the code under test catches."""
+
+
+def cut(*arguments: object) -> None:
+    raise PowerCutError
+
+
+def test_a_removal_that_was_cut_off_is_completed_without_asking_anybody(
+    asked: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = SUITE_TABLES["discrimination"].answers
+    key = next(it.key for it in asked.evaluations().subjects if it.name == "tiny")
+    with monkeypatch.context() as patch, pytest.raises(PowerCutError):
+        patch.setattr(running, "_metered", cut)
+        removing.remove(asked, ["tiny"], [])
+    with monkeypatch.context() as patch, pytest.raises(PowerCutError):
+        patch.setattr(running, "_metered", cut)
+        removing.remove(asked, [], ["global-opinions"])
+    assert asked.evaluations().unsettled
+    assert "voter" in query(asked, "SELECT subject FROM eval_metrics")["subject"]
+    made = running.bring_up_to_date(asked)
+    steps = {step for run in made.runs for step in run.steps}
+    assert "evaluations" in steps and not any("answers" in step or "items" in step for step in steps)
+    assert not asked.evaluations().unsettled and not asked.evaluations().subjects
+    assert set(asked.evaluations().suites) == {"discrimination", "model_written"}
+    for table, column in (
+        ("eval_metrics", "subject"),
+        ("eval_suites", "subject"),
+        ("eval_losses", "subject"),
+    ):
+        assert query(asked, f"SELECT {column} FROM {table}").is_empty()
+    assert set(query(asked, "SELECT suite FROM usage_reach")["suite"]) == {"discrimination", "model_written"}
+    left = [
+        table
+        for table in vars(SUITE_TABLES["global_opinions"]).values()
+        if (asked.root / table.zone / table.name).exists()
+    ]
+    assert not left and not (asked.root / answers.zone / answers.name / key).exists()
+    with dg.DagsterInstance.get() as instance:
+        assert not instance.get_dynamic_partitions("subjects")
+        assert not instance.get_runs(dg.RunsFilter(tags={"dagster/partition": key}))
+    assert running.bring_up_to_date(asked).runs == []
+
+
+def test_the_command_removes_a_subject_and_evaluating_it_again_asks_nothing_that_is_known(
+    asked: Home,
+) -> None:
+    (tiny,) = (it for it in asked.evaluations().subjects if it.name == "tiny")
+    home = ["--home", str(asked.root)]
+    result = CliRunner().invoke(app, ["remove", "--subject", "tinny", *home])
+    assert isinstance(result.exception, ObservatoryError) and "there are: tiny, voter" in str(
+        result.exception
+    )
+    result = CliRunner().invoke(app, ["remove", "--suite", "kindness", *home])
+    assert "there are: discrimination, model_written, global_opinions" in str(result.exception)
+    result = CliRunner().invoke(app, ["remove", "--subject", "tiny", *home])
+    said = " ".join(result.output.split())
+    assert result.exit_code == 0 and "removed subject: tiny" in said and f"{PROMPTS} answers are gone" in said
+    assert set(query(asked, "SELECT subject FROM eval_suites")["subject"]) == {"voter"}
+    made = again(asked, tiny)
+    assert made.spent["model_calls"] == 0
+    assert "tiny" in query(asked, "SELECT subject FROM eval_metrics")["subject"]
 
 
 @pytest.mark.parametrize(

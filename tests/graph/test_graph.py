@@ -76,7 +76,7 @@ def test_the_graph_is_the_one_that_is_drawn() -> None:
         "map_clusters",
         "privacy_ledger",
     }
-    evaluated = {"usage_seeds", "eval_metrics", "eval_suites", "usage_reach", "usage_coverage"}
+    evaluated = {"usage_seeds", "eval_metrics", "eval_suites", "eval_losses", "usage_reach", "usage_coverage"}
     evaluated |= {
         "model_written_funnel",
         "model_written_diversity",
@@ -129,7 +129,9 @@ def evaluated_edges() -> dict[str, set[str]]:
         edges[f"{name}_usage"] = edges[f"{name}_reach"] = {f"{name}_items", "usage_seeds", "clusters"}
         edges[f"{name}_metrics"] = {f"{name}_items", f"{name}_answers", f"{name}_usage"}
         together |= {f"{name}_{part}" for part in ("items", "reach", "answers", "metrics")}
-    edges |= dict.fromkeys(("eval_metrics", "eval_suites", "usage_reach", "usage_coverage"), together)
+    edges |= dict.fromkeys(
+        ("eval_metrics", "eval_suites", "eval_losses", "usage_reach", "usage_coverage"), together
+    )
     opinions = {f"global_opinions_{part}" for part in ("items", "answers", "usage")} | {"human_opinions"}
     edges |= {"human_opinions": {"usage_seeds"}} | dict.fromkeys(
         ("opinion_questions", "global_opinions_metrics"), opinions

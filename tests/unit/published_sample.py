@@ -23,7 +23,7 @@ from assets.evaluation.linking import link
 from assets.evaluation.seeds import released_users, usage_seeds
 from dagster_project.privacy.ledger import SUMMARY
 from dagster_project.privacy.thresholds import Thresholds
-from schemas.evaluation import EvalMetric, EvalSuite
+from schemas.evaluation import EvalLoss, EvalMetric, EvalSuite
 from schemas.model_written import ModelWrittenDiversity, ModelWrittenFunnel
 from schemas.opinions import OpinionQuestion
 from tests.opinion_support import opinion_sample
@@ -136,6 +136,7 @@ def evaluations(clusters: pl.DataFrame, cells: pl.DataFrame, report: pl.DataFram
         "usage_seeds": seeds,
         "eval_metrics": eval_metrics(),
         "eval_suites": eval_suites(),
+        "eval_losses": eval_losses(),
         "usage_reach": reach,
         "model_written_funnel": model_written_funnel(),
         **opinion_sample(),
@@ -222,6 +223,14 @@ def eval_suites() -> pl.DataFrame:
     none = dict.fromkeys(("answers", "answered", "refused", "faults", "low_mass"), 0)
     absent = {"subject": "late", "protocol": None, "unasked": 92, "missing_mass": None}
     return _typed([row, row | none | absent], EvalSuite)
+
+
+def eval_losses() -> pl.DataFrame:
+    """Why the answers of `eval_suites` are lost."""
+    row = {"suite": "model_written", "subject": "tiny", "dataset": "politeness", "condition": "default"}
+    lost = {"refused": 1, "timed_out": 1}
+    rows = [row | {"reason": reason, "answers": n} for reason, n in lost.items()]
+    return _typed([*rows, row | {"subject": "late", "reason": "unasked", "answers": 92}], EvalLoss)
 
 
 def model_written_funnel() -> pl.DataFrame:

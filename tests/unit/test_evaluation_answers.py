@@ -10,12 +10,12 @@ import polars as pl
 import pytest
 
 from assets.evaluation.answering import COLUMNS, Asked, ask_items, read_option
-from assets.evaluation.inventory import inventory
+from assets.evaluation.inventory import inventory, losses
 from assets.evaluation.items import completed, groups_of, messages_of
 from assets.evaluation.probabilities import missing, option_scores, with_groups
 from dagster_project.errors import ObservatoryError
 from dagster_project.language_models import Asker, CallCache, Fault, Limits, Meter, Request, Response, Usage
-from schemas.evaluation import EvalAnswer, EvalItem, EvalSuite
+from schemas.evaluation import EvalAnswer, EvalItem, EvalLoss, EvalSuite
 from tests.language_model_support import ScriptedModel
 
 
@@ -167,7 +167,7 @@ def test_probabilities_do_not_underflow_and_a_tie_is_no_choice() -> None:
         {
             "suite": "discrimination", "subject": "m", "item_id": [one, two], "sample": 0, "protocol": "logprobs",
             "logprobs": [[-800.0, -801.0], [-1.0, -1.0]], "missing_mass": [1.0, 0.2], "choice": None, "text": None,
-            "reasoning": None, "status": "answered",
+            "reasoning": None, "status": "answered", "reason": None,
         },
         schema=COLUMNS,
     )  # fmt: skip
@@ -190,11 +190,21 @@ def test_everything_asked_is_counted(tmp_path: Path) -> None:
     who, _ = subject(tmp_path, answer, samples=1)
     frame = items("a", "b", "c", "d", options=YES_NO)
     answers = asked(frame, who).filter(pl.col("item_id") != frame["item_id"][3])
-    told = inventory(frame, answers)
+    registered = pl.DataFrame({"suite": frame["suite"][0], "subject": ["later", "tiny"]})
+    told = inventory(frame, answers, registered)
     EvalSuite.validate(told)
-    row = told.row(0, named=True)
+    row = told.row(1, named=True)
+    assert told.select("subject", "answers", "unasked").row(0) == ("later", 0, 4)
     assert [row[name] for name in ("items", "answers", "answered", "unparseable", "faults", "unasked")] == [4, 3, 1, 1, 1, 1]  # fmt: skip
     assert missing(frame, answers, ["dataset"])["missing"].to_list() == [3]
+    lost = losses(frame, answers, told)
+    EvalLoss.validate(lost)
+    assert lost.select("subject", "reason", "answers").rows() == [
+        ("later", "unasked", 4),
+        ("tiny", "no_option", 1),
+        ("tiny", "timed_out", 1),
+        ("tiny", "unasked", 1),
+    ]
 
 
 def test_a_subject_keeps_its_name_in_every_row(tmp_path: Path) -> None:

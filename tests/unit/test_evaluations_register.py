@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -46,3 +47,22 @@ def test_a_corrected_file_takes_the_place_of_the_one_before() -> None:
 def test_the_name_of_all_subjects_together_is_no_subjects() -> None:
     with pytest.raises(ObservatoryError, match="stands for several"):
         checked_name("all")
+
+
+def test_what_is_removed_goes_from_the_suites_or_subjects_that_are_named() -> None:
+    both = replace(MODEL, suites=("discrimination", "model_written"))
+    suites: dict[str, dict[str, object]] = {name: {} for name in both.suites}
+    register = Evaluations(suites, (both, GIVEN))
+    assert {it.name for it in register.without(["m"], []).subjects} == {"g"}
+    assert set(register.without(["m"], []).suites) == {*suites}, "a suite stays without a subject"
+    part = register.without(["m"], ["model_written"])
+    assert [it.suites for it in part.subjects] == [("discrimination",)] * 2 and set(part.suites) == {*suites}
+    left = register.without([], ["discrimination"])
+    assert set(left.suites) == {"model_written"} and only(left).suites == ("model_written",)
+    assert left.unsettled and not register.unsettled
+
+
+def test_what_is_still_to_be_told_anew_outlives_the_process(tmp_path: Path) -> None:
+    register = Evaluations({"discrimination": {}}, (MODEL,)).without(["m"], [])
+    register.store(tmp_path / "evaluations.json")
+    assert Evaluations.load(tmp_path / "evaluations.json") == register

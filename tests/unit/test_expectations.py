@@ -117,6 +117,8 @@ FAULTS: list[tuple[str, Change, str]] = [
         lambda frame: pl.concat([frame, frame.tail(1)]),
         "one row per subject, part and protocol",
     ),
+    ("eval_losses", first(reason="guessed"), "reason is known"),
+    ("eval_losses", first(answers=0), "no reason without answers"),
     ("usage_reach", first(similarity=1.5), "similarity is a cosine"),
     ("usage_reach", lambda frame: pl.concat([frame, frame.head(1)]), "one row per suite and cluster"),
     ("usage_coverage", first(share=1.5), "share is a share"),
@@ -135,7 +137,13 @@ FAULTS: list[tuple[str, Change, str]] = [
     ("principle_sources", lambda frame: pl.concat([frame, frame.head(1)]), "one row per statement"),
     ("constitution_matches", first(nearest_text=SECRET), "nearest_text holds no identifier"),
     ("usage_coverage", first(ci_low=0.9), "interval holds the share from below"),
-    ("usage_coverage", first(covered_clusters=8888777), "no more clusters are covered than there are"),
+    ("usage_coverage", first(covered_with_drafted=8888777), "no more clusters are covered than there are"),
+    (
+        "usage_coverage",
+        lambda frame: frame.with_columns(share_with_drafted=pl.lit(0.0)),
+        "drafted items cover more",
+    ),
+    ("usage_coverage", first(covered_clusters=8888777), "drafted items cover more clusters"),
 ]
 
 
@@ -227,7 +235,7 @@ def test_the_run_log_may_come_later_and_an_empty_release_passes(tmp_path: Path) 
 
 
 def test_a_table_that_leans_on_no_other_is_validated_alone(tmp_path: Path) -> None:
-    evaluated = ("usage_seeds", "eval_metrics", "eval_suites", "usage_reach", "usage_coverage")
+    evaluated = ("usage_seeds", "eval_metrics", "eval_suites", "eval_losses", "usage_reach", "usage_coverage")
     for name in ("audit_report", "privacy_ledger", "run_log", *evaluated):
         assert validate_tables({name: FRAMES[name]}, tmp_path / name).success
         assert validate_tables({name: FRAMES[name].clear()}, tmp_path / name).success

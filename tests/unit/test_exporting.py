@@ -98,7 +98,7 @@ def answers(items: pl.DataFrame) -> pl.DataFrame:
     frame = items.select("suite", "item_id").with_columns(
         **{name: pl.lit(value) for name, value in given.items()},
         logprobs=pl.Series(logprobs(items["item_id"].to_list(), items["options"].to_list())),
-        **{name: pl.lit(None, pl.String) for name in ("choice", "text", "reasoning")},
+        **{name: pl.lit(None, pl.String) for name in ("choice", "text", "reasoning", "reason")},
     )
     return frame.select(pl.col(name).cast(kind) for name, kind in columns.items())
 

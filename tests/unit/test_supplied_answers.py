@@ -87,7 +87,10 @@ def test_unknown_and_repeated_rows_are_counted(tmp_path: Path) -> None:
 
 def test_an_empty_answer_is_a_fault(tmp_path: Path) -> None:
     rows = [{"item_id": ONE, "text": None}, {"item_id": TWO, "text": "Yes"}]
-    assert read(jsonl(tmp_path, *rows))["status"].to_list() == ["fault", "answered"]
+    assert read(jsonl(tmp_path, *rows)).select("status", "reason").rows() == [
+        ("fault", "no_answer"),
+        ("answered", None),
+    ]
 
 
 def test_a_text_is_a_refusal_by_its_beginning_as_where_it_is_asked(tmp_path: Path) -> None:

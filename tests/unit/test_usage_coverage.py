@@ -113,7 +113,20 @@ def test_an_item_is_near_the_cluster_that_it_was_drafted_from_whatever_its_topic
     assert usage["similarity"].to_list() == pytest.approx([0.0, None, 0.7], abs=1e-6)
     assert usage["weight"].to_list() == pytest.approx([0.15, 0.15, 0.4])
     assert usage["near"].all()
-    assert reach["items"].to_list() == [1, 2, 0]
+    assert reach["items"].to_list() == [0, 0, 0] and reach["drafted"].to_list() == [1, 2, 0]
+    assert not reach["covered"].any(), "where an item comes from covers nothing"
+
+
+def test_coverage_is_of_items_that_were_not_drafted_from_usage_whatever_the_others_are_near() -> None:
+    drafted = items_of(["first", "both", "both"], ["c0", "c1", None])
+    reach = linked(drafted).reach
+    assert reach.select("items", "drafted", "covered").rows() == [(1, 2, True), (1, 1, True), (0, 0, False)]
+    alone = linked(drafted.head(2)).reach
+    assert alone["similarity"].null_count() == 3 and not alone["covered"].any()
+    row = UsageCoverage.validate(coverage(alone, SEEDS, ["suite"])).row(0, named=True)
+    assert (row["share"], row["covered_clusters"], row["covered_with_drafted"]) == (0, 0, 2)
+    assert row["share_with_drafted"] == pytest.approx(0.7)
+    assert row["ci_low_with_drafted"] < 0.7 < row["ci_high_with_drafted"] and row["baseline"] is None
 
 
 def test_weights_sum_to_the_share_that_each_part_reaches() -> None:
@@ -128,7 +141,7 @@ def test_what_has_no_topic_or_meets_no_cluster_is_kept_and_nothing_is_embedded()
     assert usage["near"].to_list() == [False, True]
     assert usage["similarity"].null_count() == 2
     assert reach["similarity"].null_count() == reach["threshold"].null_count() == 3
-    assert reach["covered"].to_list() == [False, False, True]
+    assert reach["drafted"].to_list() == [0, 0, 1] and not reach["covered"].any()
     usage, reach = link("suite", items_of(["first"]), SEEDS.clear(), TREE.clear(), never)
     assert ItemUsage.validate(usage).rows() == [("i0", None, None, False, 0.0)]
     assert UsageReach.validate(reach).is_empty()
@@ -162,6 +175,7 @@ def reach_of(suite: str, seeds: pl.DataFrame, covered: Sequence[str]) -> pl.Data
         similarity=pl.lit(0.5),
         threshold=pl.lit(0.4),
         items=pl.col("seed_cluster_id").is_in(covered).cast(pl.UInt32),
+        drafted=pl.lit(0, pl.UInt32),
         covered=pl.col("seed_cluster_id").is_in(covered),
     )
 
@@ -204,7 +218,9 @@ def test_a_suite_that_covers_the_heaviest_of_many_clusters_beats_chance() -> Non
 
 def test_without_seeds_nothing_is_known_but_that_nothing_is_covered() -> None:
     row = coverage(reach_of("one", SEEDS.clear(), []), SEEDS.clear(), ["one"])
-    assert UsageCoverage.validate(row).row(0) == ("one", None, 0.0, 0.0, 1.0, None, None, 0, 0, 1.0)
+    assert UsageCoverage.validate(row).row(0) == (
+        "one", None, 0.0, 0.0, 1.0, None, None, 0, 0, 0.0, 0.0, 1.0, 0, 1.0
+    )  # fmt: skip
 
 
 def test_fewer_people_behind_the_same_conversations_widen_the_interval() -> None:
