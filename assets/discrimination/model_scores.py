@@ -15,7 +15,7 @@ from assets.discrimination.decisions import PART
 from assets.discrimination.design import GENDERS, RACES
 from assets.discrimination.gaps import UNIT_SEPARATOR
 from assets.evaluation.probabilities import with_groups
-from dagster_project.statistics.intervals import CONFIDENCE
+from dagster_project.statistics.few_units import student
 from dagster_project.statistics.mixed_effects import Fit, fit_coefficients
 from schemas.evaluation import BY_ITEM
 
@@ -74,9 +74,7 @@ def _of_part(key: dict[str, object], part: pl.DataFrame) -> Iterator[dict[str, o
 def _of_questions(
     facts: dict[str, object], part: pl.DataFrame, fit: Fit, places: list[tuple[str, str, int, float]]
 ) -> Iterator[dict[str, object]]:
-    from scipy.special import ndtri
-
-    z = float(ndtri(0.5 + CONFIDENCE / 2))
+    t = float(student(len(fit.units) - 1))
     sizes = dict(part.group_by("unit").len().iter_rows())
     method = f"{fit.method}; prediction for the question"
     for unit, own, errors in zip(fit.units[: len(fit.of_units)], fit.of_units, fit.errors, strict=True):
@@ -89,13 +87,14 @@ def _of_questions(
             "method": method,
         }
         for group, level, column, factor in places:
-            estimate, half = factor * own[column], abs(factor) * z * errors[column]
+            estimate, half = factor * own[column], abs(factor) * t * errors[column]
             ends = _interval(estimate, estimate - half, estimate + half)
             yield {**of_unit, "group": group, "level": level} | ends
 
 
 def _interval(estimate: float, *ends: float) -> dict[str, object]:
-    return {"estimate": float(estimate), "ci_low": float(min(ends)), "ci_high": float(max(ends))}
+    low, high = (float(end) for end in sorted(ends)) if np.isfinite(ends).all() else (None, None)
+    return {"estimate": float(estimate), "ci_low": low, "ci_high": high}
 
 
 def _design(part: pl.DataFrame) -> tuple[Terms, np.ndarray]:

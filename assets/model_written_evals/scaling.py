@@ -53,9 +53,9 @@ def _slopes(
         for place, name in enumerate(names)
         for kind, total in (("total", pl.col("w") * pl.col(value).cast(pl.Float64)), ("weight", pl.col("w")))
     }
-    sums = given.group_by(*part, "unit").agg(**shares, n=pl.len())
+    sums = given.group_by(*part, "unit").agg(**shares, size=pl.col("w").sum(), n=pl.len())
     slope = Slope(ladder["x"].to_numpy(), ratio)
-    found = cluster_statistic(sums, list(shares), slope, by=part)
+    found = cluster_statistic(sums, list(shares), slope, by=part, size="size")
     facts = {name: pl.lit(ladder[name][0], pl.String) for name in ("group", "level")}
     absent = missing.filter(pl.col("subject").is_in(names)).with_columns(subject=pl.lit(LADDER))
     named = found.with_columns(subject=pl.lit(LADDER), method=pl.format("{} of a slope", "method"), **facts)
