@@ -29,7 +29,7 @@ from assets.discrimination.released import CELL, read_released
 from assets.discrimination.templates import FIELDS, USAGE, data_file, fill, scenarios, usage_scenarios
 from assets.evaluation.items import completed, groups_of, messages_of
 from assets.evaluation.prompts import digest, render
-from assets.evaluation.suite import Drafting, SuiteOptions
+from assets.evaluation.suite import Drafting, Place, SuiteOptions
 from dagster_project.errors import ObservatoryError
 
 SUITE = "discrimination"
@@ -55,7 +55,7 @@ class Options(SuiteOptions):
     questions: int = Field(default=OWN_QUESTIONS, ge=1, le=OWN_QUESTIONS)
     usage_scenarios: int = Field(default=10, ge=0)
     reasonings: int = Field(default=3, ge=1)
-    file: str | None = None
+    file: Place | None = None
 
     @field_validator("interventions")
     @classmethod

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from dagster_project.errors import ObservatoryError
-from dagster_project.evaluating import checked_name
+from dagster_project.evaluating import checked_name, evaluation_named, with_suites
 from dagster_project.evaluations import Evaluations, Subject
 
 MODEL = Subject("m-1", "m", ("discrimination",), specification="transformers:m", samples=5, parameters=1e9)
@@ -46,3 +47,31 @@ def test_a_corrected_file_takes_the_place_of_the_one_before() -> None:
 def test_the_name_of_all_subjects_together_is_no_subjects() -> None:
     with pytest.raises(ObservatoryError, match="stands for several"):
         checked_name("all")
+
+
+PLACES = {
+    "discrimination": ("file",),
+    "global_opinions": ("file", "translations"),
+    "moral_self_correction": ("bbq", "bbq_metadata", "winogender", "law"),
+    "model_written": ("behaviours", "occupations", "files"),
+    "collective_constitution": ("folder", "toss", "decisions", "other"),
+}
+
+
+@pytest.mark.parametrize("suite", PLACES)
+def test_places_are_kept_as_they_are_where_they_are_given(
+    suite: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = evaluation_named(suite)
+    here, elsewhere = (tmp_path / name for name in ("here", "elsewhere"))
+    for folder in (here, elsewhere):
+        folder.mkdir()
+    names = PLACES[suite]
+    given = {name: [f"data/{name}"] if name == "files" else f"data/{name}" for name in names}
+    monkeypatch.chdir(here)
+    kept = with_suites(Evaluations(), [chosen], {suite: given})
+    monkeypatch.chdir(elsewhere)
+    again = with_suites(kept, [chosen], {}).suites[suite]
+    for name in names:
+        place = str(here.resolve() / "data" / name)
+        assert again[name] == ([place] if name == "files" else place)
