@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 
-from assets.discrimination.decisions import PART, against_reference, by_level, decisions
+from assets.discrimination.decisions import PART, UNREACHED, against_reference, by_level, decisions
 from assets.discrimination.gaps import gaps, with_missing
 from assets.discrimination.model_scores import model_scores
 from assets.discrimination.prompts import DEFAULT
@@ -27,7 +27,6 @@ COLUMNS = {
 }
 ENDS = ("estimate", "ci_low", "ci_high")
 DIFFERENCE = "difference of means"
-UNREACHED = "nothing of real usage is near"
 SMALLEST_VARIANCE = 1e-12
 Estimate = Callable[[pl.DataFrame], pl.DataFrame]
 

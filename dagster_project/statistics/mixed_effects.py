@@ -12,7 +12,7 @@ Ann. Stat. 12 (1984) 497-509, for a covariance on the boundary; R. N. Kackar and
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,8 +29,8 @@ Array = np.ndarray
 CLOSED_FORM = "mixed model, random intercepts and slopes, closed form of the complete design"
 ITERATED = "mixed model, random intercepts and slopes"
 TOO_FEW = "too few rows of a unit for slopes of its own"
-RESAMPLED = f"least squares, cluster bootstrap: {TOO_FEW}"
-LEFT_OUT = f"least squares, jackknife, Student's t: {TOO_FEW}"
+RESAMPLED = "least squares, cluster bootstrap"
+LEFT_OUT = "least squares, jackknife, Student's t"
 BOUNDARY = "; some slopes do not vary beyond the noise"
 UNFINISHED = "; stopped before the covariance had settled"
 DRAWS = 2000
@@ -89,8 +89,23 @@ def fit_coefficients(y: Array, x: Array, unit: Array, seed: int = 0) -> Fit | No
         if complete and (blocks == blocks[0]).all() and np.linalg.matrix_rank(blocks[0]) == x.shape[1]:
             return _closed_form(y.reshape(len(units), rows), blocks[0], units)
     if np.median(np.bincount(places)) <= x.shape[1]:
-        return _resampled(y, x, places, units, seed)
+        found = _resampled(y, x, places, units, np.ones(len(y)), seed)
+        return replace(found, method=f"{found.method}: {TOO_FEW}")
     return _iterated(y, x, places, units)
+
+
+def weighted_coefficients(y: Array, x: Array, unit: Array, weight: Array, seed: int = 0) -> Fit | None:
+    """Least squares in which each row counts by its weight, the units drawn anew; None as `fit_coefficients`.
+
+    y, unit, weight : (n,); x : (n, p). Weights that are the same throughout a unit weigh, in a complete design, the units' own
+    coefficients. `of_units` and `errors` have no row.
+    """
+    y, x, unit, weight = (part[weight > 0] for part in (y, x, unit, weight))
+    units, places = np.unique(unit, return_inverse=True)
+    if len(units) < 2 or len(y) <= x.shape[1] or np.linalg.matrix_rank(x) < x.shape[1]:
+        return None
+    found = _resampled(y, x, places, units, weight, seed)
+    return replace(found, method=f"weighted {found.method}")
 
 
 def _closed_form(y: Array, x: Array, units: Array) -> Fit:
@@ -237,11 +252,12 @@ def _sums(y: Array, x: Array, places: Array, count: int) -> tuple[Array, Array]:
     return xx, xy
 
 
-def _resampled(y: Array, x: Array, places: Array, units: Array, seed: int) -> Fit:
-    """Least squares over all rows, the units drawn anew."""
+def _resampled(y: Array, x: Array, places: Array, units: Array, weight: Array, seed: int) -> Fit:
+    """Weighted least squares over all rows, the units drawn anew."""
     count, p = len(units), x.shape[1]
-    xx, xy = _sums(y, x, places, count)
-    sums, sizes = np.concatenate([xx.reshape(count, -1), xy], axis=1), np.bincount(places)
+    root = np.sqrt(weight / weight.mean())
+    xx, xy = _sums(root * y, root[:, None] * x, places, count)
+    sums, sizes = np.concatenate([xx.reshape(count, -1), xy], axis=1), np.bincount(places, weight)
     fixed, empty = _solved(sums.sum(axis=0, keepdims=True), p)[0], np.empty((0, p))
     if count < FEW_UNITS:
         error = np.sqrt(jackknife_variance(sums, lambda some: _solved(some, p)))

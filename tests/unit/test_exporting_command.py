@@ -55,7 +55,9 @@ def test_items_and_card_are_those_of_the_home(export: typer.Typer, filled: Home,
 
 
 def test_the_card_names_the_models_that_made_the_items_and_not_those_chosen_since(filled: Home) -> None:
-    filled.store_settings(filled.settings().model_copy(update={"writer": "openai:http://127.0.0.1:1/v1#new-writer"}))
+    filled.store_settings(
+        filled.settings().model_copy(update={"writer": "openai:http://127.0.0.1:1/v1#new-writer"})
+    )
     told = exporting_commands.card_of(filled, SUITE, licence="unknown", languages=("en",))
     assert dict(told.models) == {"writer": "new-writer"}, "nothing says who made them"
     funnel = model_written_funnel().with_columns(writer=pl.lit("old-writer"), judge=pl.lit(None, pl.String))
