@@ -51,8 +51,8 @@ def test_a_mark_without_an_interval_is_hollow() -> None:
 
 
 def test_nothing_is_a_picture_too() -> None:
+    names, numbers = ("panel", "line", "series"), ("estimate", "ci_low", "ci_high")
     rows = pl.DataFrame(
-        schema=dict.fromkeys(("panel", "line", "series"), pl.String)
-        | dict.fromkeys(("estimate", "ci_low", "ci_high"), pl.Float64)
+        schema=[*((name, pl.String) for name in names), *((name, pl.Float64) for name in numbers)]
     )
     assert ElementTree.fromstring(forest("Nobody", rows)).findtext("{*}text") == "Nobody"
