@@ -21,7 +21,8 @@ from dagster_project.errors import ObservatoryError
 OptionOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--option", help="SUITE.NAME=VALUE: an option of a suite, kept for later runs (repeatable)."
+        "--option",
+        help="SUITE.NAME=VALUE: an option of a suite, kept for later runs (repeatable); a path is of this folder.",
     ),
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -70,10 +71,8 @@ def exported_items(home: Home, suite: Suite) -> pl.DataFrame:
 def card_of(home: Home, suite: Suite, *, licence: str, languages: tuple[str, ...]) -> Card:
     """What is known of a suite's items here: no path, and of a model only the name under which it is published."""
     from assets.evaluation.exporting import Card
-    from dagster_project.evaluations import shown_name
 
-    settings = home.settings()
-    models = {role: getattr(settings, role) for role in suite.roles}
+    published = _published(home, suite)
     options = suite.options.model_validate(dict(home.evaluations().suites.get(suite.name, {})))
     return Card(
         suite=suite.name,
@@ -82,14 +81,47 @@ def card_of(home: Home, suite: Suite, *, licence: str, languages: tuple[str, ...
         version=suite.version,
         licence=licence,
         languages=languages,
-        models={role: shown_name(text) for role, text in models.items() if text is not None},
-        prompts={Path(name).name: digest[:16] for name, digest in suite.contents(options).items()},
-        tables=_tables(home, suite),
+        models=_models(home, suite, published),
+        prompts={name: digest[:16] for name, digest in short_names(suite.contents(options)).items()},
+        tables={
+            name.replace("_", " ").capitalize(): frame
+            for name, frame in published.items()
+            if 0 < frame.height <= MOST_ROWS
+        },
     )
 
 
-def _tables(home: Home, suite: Suite) -> dict[str, pl.DataFrame]:
-    """What the room publishes beside its items that is short enough to be read, by heading: how they were made."""
+def short_names(by_path: Mapping[str, str]) -> dict[str, str]:
+    """What is known by path, by the last parts of the path: as many as tell it from the others."""
+    parts = {path: Path(path).parts for path in by_path}
+    depths = range(1, max(map(len, parts.values()), default=0) + 1)
+
+    def name(path: str) -> str:
+        ends = ([other[-depth:] for other in parts.values()].count(parts[path][-depth:]) for depth in depths)
+        depth = next(depth for depth, alike in zip(depths, ends, strict=True) if alike == 1)
+        return "/".join(parts[path][-depth:])
+
+    return {name(path): content for path, content in by_path.items()}
+
+
+def _models(home: Home, suite: Suite, published: Mapping[str, pl.DataFrame]) -> dict[str, str]:
+    """The models that made the items by role, as the room's tables say; those that are chosen now where none says it."""
+    from dagster_project.evaluations import shown_name
+
+    found: dict[str, str] = {}
+    for role in suite.roles:
+        told = [frame[role] for frame in published.values() if role in frame.columns]
+        chosen = getattr(home.settings(), role)
+        names = sorted({name for column in told for name in column.drop_nulls()})
+        if told and names:
+            found[role] = ", ".join(names)
+        elif not told and chosen is not None:
+            found[role] = shown_name(chosen)
+    return found
+
+
+def _published(home: Home, suite: Suite) -> dict[str, pl.DataFrame]:
+    """What the room publishes beside its items, by table: how they were made."""
     from schemas import catalogue
 
     shared = set(vars(catalogue.SUITE_TABLES[suite.name]).values())
@@ -99,8 +131,4 @@ def _tables(home: Home, suite: Suite) -> dict[str, pl.DataFrame]:
         if table.suite == suite.name and table.zone == "published" and table not in shared
     ]
     held = {table.name: home.lake.last(table.zone, table.name) for table in own}
-    return {
-        name.replace("_", " ").capitalize(): frame
-        for name, frame in held.items()
-        if frame is not None and 0 < frame.height <= MOST_ROWS
-    }
+    return {name: frame for name, frame in held.items() if frame is not None}

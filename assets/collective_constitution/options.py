@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from assets.collective_constitution.prompts import FOLDER
-from assets.evaluation.suite import SuiteOptions
+from assets.evaluation.suite import Place, SuiteOptions
 from dagster_project.files import sha256_file
 from schemas.collective import IN, UNMODERATED
 
@@ -19,7 +19,7 @@ ABSENT = "absent"
 class CollectiveOptions(SuiteOptions):
     """Options of the study `collective_constitution`; paths are those of this machine and published nowhere."""
 
-    folder: str = Field(
+    folder: Place = Field(
         description="Folder with a Polis export (comments.csv, participants-votes.csv or votes.csv), or with tables "
         "`statements` and `votes` (CSV, JSONL or Parquet)."
     )
@@ -35,7 +35,7 @@ class CollectiveOptions(SuiteOptions):
     more_votes_than: int = Field(
         0, ge=0, description="Participants need more votes than this, whatever statements these are on."
     )
-    toss: str | None = Field(None, description="File of participants left out, one id a line.")
+    toss: Place | None = Field(None, description="File of participants left out, one id a line.")
     variant: Literal["polis", "ccai"] = Field(
         "ccai", description="Algorithm of the opinion groups that the constitution rests on; both are run."
     )
@@ -53,11 +53,11 @@ class CollectiveOptions(SuiteOptions):
         0.9, gt=0, le=1, description="Cosine from which statements are one idea without anybody's word."
     )
     propose_above: float = Field(0.75, gt=0, le=1, description="Cosine from which a merger is proposed.")
-    decisions: str | None = Field(
+    decisions: Place | None = Field(
         None,
         description="CSV with statement_id, similar_to, decision (merge or keep): what a person decided.",
     )
-    other: str | None = Field(
+    other: Place | None = Field(
         None,
         description="Constitution to compare with: YAML as this project writes it, or one principle a line.",
     )

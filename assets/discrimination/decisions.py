@@ -13,6 +13,8 @@ from assets.evaluation.probabilities import option_scores, with_groups
 
 PART = ("subject", "dataset", "condition")
 """What every figure is told apart by."""
+UNREACHED = "nothing of real usage is near"
+"""Method of a figure by usage that has no estimate."""
 REFERENCES = {"gender": GENDERS[0], "race": RACES[0], "age": str(REFERENCE_AGE)}
 YOUNGER, OLDER = "younger", "older"
 

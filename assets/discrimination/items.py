@@ -27,9 +27,9 @@ from assets.discrimination.prompts import (
 )
 from assets.discrimination.released import CELL, read_released
 from assets.discrimination.templates import FIELDS, USAGE, data_file, fill, scenarios, usage_scenarios
-from assets.evaluation.items import completed, groups_of, messages_of
+from assets.evaluation.items import completed, groups_of, item_ids, messages_of
 from assets.evaluation.prompts import digest, render
-from assets.evaluation.suite import Drafting, SuiteOptions
+from assets.evaluation.suite import Drafting, Place, SuiteOptions
 from dagster_project.errors import ObservatoryError
 
 SUITE = "discrimination"
@@ -38,6 +38,8 @@ OPTIONS = [YES, NO]
 SCENARIO = "{scenario}"
 REASONING_TOKENS = 512
 OWN_QUESTIONS = 70
+DIGEST = 12
+"""Letters of a released prompt's hash in its id."""
 
 
 class Options(SuiteOptions):
@@ -55,7 +57,7 @@ class Options(SuiteOptions):
     questions: int = Field(default=OWN_QUESTIONS, ge=1, le=OWN_QUESTIONS)
     usage_scenarios: int = Field(default=10, ge=0)
     reasonings: int = Field(default=3, ge=1)
-    file: str | None = None
+    file: Place | None = None
 
     @field_validator("interventions")
     @classmethod
@@ -111,7 +113,7 @@ def _texts(drafting: Drafting, condition: Condition, released: pl.DataFrame | No
     """dataset, unit, topic, age, gender, race, text, and what the source knows besides, by dataset."""
     options: Options = drafting.options
     if released is not None:
-        yield released.with_columns(item_id=pl.concat_str(*CELL, pl.lit(condition.name), separator="/"))
+        yield released.with_columns(cell=pl.concat_str(*CELL, pl.lit(condition.name), separator="/"))
     else:
         own = scenarios(options.questions)
         for how in options.fills:
@@ -145,7 +147,14 @@ def _asked(rows: pl.DataFrame, condition: Condition, options: Options) -> pl.Dat
         samples=pl.lit(options.reasonings if reasons else 1),
         max_tokens=pl.lit(REASONING_TOKENS if reasons else 1),
     )
-    return made.with_columns(messages=messages_of("content")).drop("content", "text", *ATTRIBUTES)
+    asked = made.with_columns(messages=messages_of("content")).drop("content", "text", *ATTRIBUTES)
+    return _named_by_cell(asked) if "cell" in asked.columns else asked
+
+
+def _named_by_cell(asked: pl.DataFrame) -> pl.DataFrame:
+    """Ids that name the cell of the released design, and the text: a prompt that was corrected is another one."""
+    digests = item_ids(asked.with_columns(suite=pl.lit(SUITE))).str.slice(0, DIGEST)
+    return asked.with_columns(item_id=pl.concat_str("cell", digests, separator="/")).drop("cell")
 
 
 def contents(options: Options) -> dict[str, str]:

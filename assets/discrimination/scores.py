@@ -12,12 +12,13 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 
-from assets.discrimination.decisions import PART, against_reference, by_level, decisions
+from assets.discrimination.decisions import PART, UNREACHED, against_reference, by_level, decisions
 from assets.discrimination.gaps import expected, gaps, with_missing
 from assets.discrimination.model_scores import model_scores
 from assets.discrimination.prompts import DEFAULT
 from assets.evaluation.metric_rows import with_unanswered
 from dagster_project.statistics.bootstrap import cluster_means, cluster_statistic
+from dagster_project.statistics.correlations import FISHERS_SCALE
 from schemas.evaluation import BY_ITEM, BY_USAGE, LOW_MASS, EvalMetric
 
 GROUPED = [*PART, "group", "level"]
@@ -27,7 +28,6 @@ COLUMNS = {
 }
 ENDS = ("estimate", "ci_low", "ci_high")
 DIFFERENCE = "difference of means"
-UNREACHED = "nothing of real usage is near"
 SMALLEST_VARIANCE = 1e-12
 Estimate = Callable[[pl.DataFrame], pl.DataFrame]
 
@@ -113,7 +113,7 @@ def _differences(compared: pl.DataFrame) -> pl.DataFrame:
         n=pl.len(),
     )
     columns = ["level_sum", "level_weight", "reference_sum", "reference_weight"]
-    table = cluster_statistic(sums, columns, _difference, by=GROUPED)
+    table = cluster_statistic(sums, columns, _difference, by=GROUPED, size="level_weight")
     return table.with_columns(method=pl.format("{}, {}", pl.lit(DIFFERENCE), "method"))
 
 
@@ -154,7 +154,9 @@ def _correlations(pairs: pl.DataFrame) -> pl.DataFrame:
     sums = pairs.group_by(*PART, "unit").agg(
         w.sum(), *(product.sum().alias(name) for name, product in products.items()), n=pl.len()
     )
-    table = cluster_statistic(sums, ["weight", *products], _pearson, by=PART)
+    table = cluster_statistic(
+        sums, ["weight", *products], _pearson, by=PART, size="weight", scale=FISHERS_SCALE
+    )
     method = pl.format("Pearson correlation of logits with the default, {}", "method")
     return table.with_columns(pl.col("ci_low", "ci_high").clip(-1, 1), method=method)
 

@@ -12,12 +12,20 @@ TEMPLATE = "forest.svg.jinja"
 COLOURS = ("#1f5fa8", "#c8641b", "#4b8b3b", "#7a4fa3", "#8a6d3b")
 WIDTH, LEFT, RIGHT = 760, 190, 730
 TOP, ROW, OFFSET, HEAD, FOOT = 56, 26, 6, 30, 30
-STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+ROUND = (1.0, 2.0, 5.0, 10.0)
 MOST_TICKS = 9
+SMALLEST_SPAN = 0.01
+MARGIN = 0.04
+"""Share of the axis that is left free on either side, so that no mark lies on the edge."""
+FURTHEST = 4.0
+"""Half widths of a middling interval up to which an interval is drawn; what goes further ends in an arrow."""
 
 
 def forest(title: str, rows: pl.DataFrame) -> bytes:
     """An SVG with a panel, a line in it and a mark on it for each row, in the rows' order; marks of a series share a colour.
+
+    A mark without an interval is hollow. An interval ends in a bar, or in an arrow where it goes on beyond the axis, which one
+    interval alone does not stretch; what is told of a mark has its true ends.
 
     In: panel, line, series (all String), estimate, ci_low, ci_high (null where there is no interval).
     """
@@ -39,32 +47,48 @@ def forest(title: str, rows: pl.DataFrame) -> bytes:
 
 
 class _Scale:
-    """From estimates to places on the page; always holds 0."""
+    """From estimates to places on the page; always holds 0 and every estimate."""
 
     def __init__(self, rows: pl.DataFrame) -> None:
+        estimate, low, high = (pl.col(name) for name in ("estimate", "ci_low", "ci_high"))
+        half = rows.select(((high - low) / 2).median()).item()
+        reach = FURTHEST * half if half is not None else 0.0
         ends = rows.select(
-            low=pl.min_horizontal("estimate", "ci_low"), high=pl.max_horizontal("estimate", "ci_high")
+            low=pl.max_horizontal(pl.min_horizontal("estimate", "ci_low"), estimate - reach),
+            high=pl.min_horizontal(pl.max_horizontal("estimate", "ci_high"), estimate + reach),
         )
-        low, high = min(0.0, _number(ends["low"].min())), max(0.0, _number(ends["high"].max()))
-        span = max(high - low, STEPS[0])
-        self.step = next((step for step in STEPS if span / step <= MOST_TICKS), span)
-        self.first, self.last = math.floor(low / self.step), math.ceil(max(high, low + span) / self.step)
+        first, last = min(0.0, _number(ends["low"].min())), max(0.0, _number(ends["high"].max()))
+        span = max(last - first, SMALLEST_SPAN)
+        self.first, self.last = first - MARGIN * span, max(last, first + span) + MARGIN * span
+        self.step = _step(self.last - self.first)
 
     def x(self, value: float) -> float:
         """Place of an estimate."""
-        share = (value / self.step - self.first) / (self.last - self.first)
+        share = (value - self.first) / (self.last - self.first)
         return round(LEFT + share * (RIGHT - LEFT), 1)
+
+    def end(self, value: float) -> dict[str, Any]:
+        """Place of an end of an interval, and whether the interval goes on beyond it."""
+        held = min(max(value, self.first), self.last)
+        return {"x": self.x(held), "beyond": (value > held) - (value < held)}
 
     def ticks(self) -> list[dict[str, Any]]:
         """Place and name of each line."""
+        places = range(math.ceil(self.first / self.step), math.floor(self.last / self.step) + 1)
         return [
             {"x": self.x(place * self.step), "name": f"{place * self.step:g}", "zero": place == 0}
-            for place in range(self.first, self.last + 1)
+            for place in places
         ]
 
 
 def _number(value: Any) -> float:
     return 0.0 if value is None else float(value)
+
+
+def _step(span: float) -> float:
+    """The smallest round number of which no more than MOST_TICKS go into the span."""
+    power = 10.0 ** math.floor(math.log10(span / MOST_TICKS))
+    return next(power * number for number in ROUND if span / (power * number) <= MOST_TICKS)
 
 
 def _panels(rows: pl.DataFrame, series: list[str], scale: _Scale) -> list[dict[str, Any]]:
@@ -89,8 +113,7 @@ def _mark(row: dict[str, Any], y: float, series: list[str], scale: _Scale) -> di
     return {
         "y": y + OFFSET * (place - (len(series) - 1) / 2),
         "x": scale.x(row["estimate"]),
-        "low": scale.x(row["ci_low"]) if bounded else None,
-        "high": scale.x(row["ci_high"]) if bounded else None,
+        "ends": [scale.end(row[name]) for name in ("ci_low", "ci_high")] if bounded else [],
         "colour": _colour(place),
         "told": f"{row['series']}, {row['line']}: {row['estimate']:.3f}{interval}",
     }

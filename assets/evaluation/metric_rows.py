@@ -117,7 +117,12 @@ def statistics(
     """
     found = {
         name: cluster_statistic(
-            weighted_sums(scored, products, weight, by), list(products), statistic, by=by, draws=DRAWS
+            weighted_sums(scored, products, weight, by),
+            list(products),
+            statistic,
+            by=by,
+            size="size",
+            draws=DRAWS,
         )
         for name, weight in WEIGHT.items()
     }
@@ -130,11 +135,11 @@ def statistics(
 def weighted_sums(
     scored: pl.DataFrame, products: Mapping[str, pl.Expr], weight: str | None, by: Sequence[str]
 ) -> pl.DataFrame:
-    """*by, unit, a sum for each product, and n: what `cluster_statistic` takes. Rows without weight are left out."""
+    """*by, unit, a sum for each product, size (sum of weights) and n: what `cluster_statistic` takes. Rows without weight are left out."""
     w = pl.lit(1.0) if weight is None else pl.col(weight).cast(pl.Float64)
     given = scored.with_columns(w=w, **products).filter(pl.col("w") > 0).drop_nulls(list(products))
     summed = [(pl.col("w") * pl.col(name)).sum().alias(name) for name in products]
-    return given.group_by(*by, "unit").agg(*summed, n=pl.len())
+    return given.group_by(*by, "unit").agg(*summed, size=pl.col("w").sum(), n=pl.len())
 
 
 def with_absent(weighted: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from schemas.catalogue import Table
 
 if TYPE_CHECKING:
     from dagster_project.language_models import Asker
+
+
+def _from_here(place: str) -> str:
+    return str(Path(place).expanduser().resolve()) if place else place
+
+
+Place = Annotated[str, AfterValidator(_from_here)]
+"""Path of a file or folder that an option names. It is what it is where the option is given: a later run from another folder
+finds the same."""
 
 
 class SuiteOptions(BaseModel):

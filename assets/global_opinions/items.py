@@ -17,7 +17,7 @@ from pydantic import Field, field_validator
 
 from assets.evaluation.items import completed, groups_of, messages_of
 from assets.evaluation.prompts import digest, render
-from assets.evaluation.suite import Drafting, SuiteOptions
+from assets.evaluation.suite import Drafting, Place, SuiteOptions
 from assets.global_opinions.prompts import FILES, FOLDER, FRAMES, PREFILL, QUESTION
 from assets.global_opinions.released import COLUMNS, read_released
 from assets.global_opinions.translations import translated
@@ -39,10 +39,10 @@ class Options(SuiteOptions):
     language, question_id, question, options, in place of the writer's.
     """
 
-    file: str = Field(default="", validate_default=True)
+    file: Place = Field(default="", validate_default=True)
     countries: tuple[str, ...] = ("China", "Russia")
     languages: tuple[str, ...] = ()
-    translations: str | None = None
+    translations: Place | None = None
 
     @field_validator("file")
     @classmethod

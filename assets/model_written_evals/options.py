@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from assets.evaluation.suite import SuiteOptions
+from assets.evaluation.suite import Place, SuiteOptions
 from assets.model_written_evals.prompts import FOLDER
 from assets.model_written_evals.released import released_files
 from dagster_project.files import sha256_file
@@ -19,7 +19,9 @@ class ModelWrittenOptions(SuiteOptions):
     """Options of the suite `model_written`."""
 
     own: bool = Field(True, description="Whether the behaviours of the behaviours file are asked.")
-    behaviours: str | None = Field(None, description="A YAML file of behaviours instead of the packaged one.")
+    behaviours: Place | None = Field(
+        None, description="A YAML file of behaviours instead of the packaged one."
+    )
     only: tuple[str, ...] = Field((), description="Behaviours that are asked, by id; none: all of them.")
     seeds: int = Field(
         20, ge=0, description="Clusters of real usage, the heaviest, that behaviours are drafted from."
@@ -28,11 +30,11 @@ class ModelWrittenOptions(SuiteOptions):
         1_000, ge=1, description="Texts that the writer is asked for, per behaviour and label."
     )
     keep: int = Field(500, ge=1, description="Texts kept per behaviour and label at most.")
-    occupations: str | None = Field(
+    occupations: Place | None = Field(
         None,
         description="JSONL file with occupation, other_person and BLS_percent_women_2019: sentences about them are written.",
     )
-    files: tuple[str, ...] = Field(
+    files: tuple[Place, ...] = Field(
         (), description="Released files (JSONL), or folders of them, that are asked as they are."
     )
 

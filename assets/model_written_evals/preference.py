@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from assets.evaluation.metric_rows import ALL, PART, empty, means, rows
+from assets.evaluation.metric_rows import ALL, GROUPED, PART, empty, means, rows
 from dagster_project.statistics.intervals import wilson
 from schemas.evaluation import BY_ITEM, BY_USAGE
 
@@ -36,19 +36,23 @@ def preference_metrics(scored: pl.DataFrame, missing: pl.DataFrame) -> pl.DataFr
         missing,
         share=False,
     )
+    if odds.is_empty():
+        return empty()
+    found = {name: agreement(odds.filter(pl.col("weighting") == name)) for name in (BY_ITEM, BY_USAGE)}
     pairs = [
-        rows(agreement(odds.filter(pl.col("weighting") == name)), "preference_agreement", missing, name)
-        for name in (BY_ITEM, BY_USAGE)
+        rows(pair.drop("missing"), "preference_agreement", pair.select(*GROUPED, "missing"), name)
+        for name, pair in found.items()
     ]
-    return pl.concat([odds, *pairs]) if odds.height else empty()
+    return pl.concat([odds, *pairs])
 
 
 def agreement(odds: pl.DataFrame) -> pl.DataFrame:
     """Share of parts on which two subjects prefer alike, with Wilson's interval over the parts; both orders of each pair.
 
-    In: subject, dataset, condition, estimate (log odds). A part on which one of the two prefers neither is left out.
+    In: subject, dataset, condition, estimate (log odds). A part on which one of the two prefers neither, or has no answer, is
+    left out and counted as missing: n, units and missing are parts.
     Out: subject, dataset, condition (both `all`), group, level (the other subject), estimate, ci_low, ci_high, method, n,
-    units.
+    units, missing.
     """
     sided = odds.filter(pl.col("estimate").abs() > NEITHER)
     sides = sided.select(*PART, side=pl.col("estimate") > 0)
@@ -71,4 +75,5 @@ def agreement(odds: pl.DataFrame) -> pl.DataFrame:
         method=pl.lit("Wilson over data sets"),
         n="units",
         units="units",
+        missing=pl.lit(odds.select(PART[1:]).n_unique()) - pl.col("units").cast(pl.Int64),
     )

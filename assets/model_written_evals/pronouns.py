@@ -10,7 +10,7 @@ import polars as pl
 
 from assets.evaluation.metric_rows import PART, empty, means, rows, with_absent
 from dagster_project.statistics.bootstrap import cluster_statistic
-from dagster_project.statistics.correlations import FEWEST, SUMS, correlation, fisher, moments
+from dagster_project.statistics.correlations import FEWEST, FISHERS_SCALE, SUMS, correlation, fisher, moments
 from schemas.evaluation import BY_USAGE
 
 MALE, FEMALE = 0, 1
@@ -52,4 +52,5 @@ def pronoun_metrics(scored: pl.DataFrame, missing: pl.DataFrame) -> pl.DataFrame
 def _weighted(occupations: pl.DataFrame) -> pl.DataFrame:
     sums = occupations.filter(pl.col("w") > 0).select(*PART, "n", **moments("x", "y", pl.col("w")))
     enough = pl.len().over(PART) >= FEWEST
-    return cluster_statistic(sums.filter(enough), SUMS, correlation, by=PART)
+    found = cluster_statistic(sums.filter(enough), SUMS, correlation, by=PART, size="w", scale=FISHERS_SCALE)
+    return found.with_columns(pl.col("ci_low", "ci_high").clip(-1, 1))

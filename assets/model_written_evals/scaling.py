@@ -10,11 +10,12 @@ import polars as pl
 
 from assets.evaluation.metric_rows import PART, WEIGHT, empty, rows
 from dagster_project.statistics.bootstrap import cluster_statistic, ratio
-from dagster_project.statistics.ladders import Slope, ladders
+from dagster_project.statistics.ladders import FEWEST, Slope, ladders
 from schemas.evaluation import BY_ITEM, BY_USAGE
 
 LADDER = "all"
 """Stands for the subject in rows that are about several."""
+SEPARATOR = "\n"
 WORSE = {"desirable": -1.0, "undesirable": 1.0}
 
 
@@ -40,26 +41,37 @@ def scaling_metrics(scored: pl.DataFrame, subjects: pl.DataFrame, missing: pl.Da
 def _slopes(
     scored: pl.DataFrame, ladder: pl.DataFrame, value: str, metric: str, weighting: str, missing: pl.DataFrame
 ) -> pl.DataFrame:
-    part, names = PART[1:], ladder["subject"].to_list()
-    column = WEIGHT[weighting]
+    """Slopes over the subjects that answered a data set; the answers of the others are counted as missing."""
+    column, names = WEIGHT[weighting], ladder["subject"].to_list()
     w = pl.lit(1.0) if column is None else pl.col(column)
     given = scored.filter(pl.col(value).is_not_null() & pl.col("subject").is_in(names)).with_columns(w=w)
     given = given.filter(pl.col("w") > 0)
-    if not set(names) <= set(given["subject"]):
-        return empty()
+    rungs = given.group_by(PART[1:]).agg(rungs=pl.col("subject").unique().sort().str.join(SEPARATOR))
+    absent = missing.filter(pl.col("subject").is_in(names)).with_columns(subject=pl.lit(LADDER))
+    made = [empty()]
+    for (answered,), part in given.join(rungs, on=PART[1:]).partition_by("rungs", as_dict=True).items():
+        rest = ladder.filter(pl.col("subject").is_in(str(answered).split(SEPARATOR)))
+        if rest["x"].n_unique() >= FEWEST:
+            made.append(rows(_of_rungs(part, rest, value, ladder.height), metric, absent, weighting))
+    return pl.concat(made)
+
+
+def _of_rungs(given: pl.DataFrame, ladder: pl.DataFrame, value: str, planned: int) -> pl.DataFrame:
+    """Slopes by data set and condition. In: answers of every subject of the ladder, with w; planned: subjects that there are."""
+    names = ladder["subject"].to_list()
     # One column for each subject: a unit is drawn with the answers of all of them.
     shares = {
         f"{kind}_{place}": total.filter(pl.col("subject") == name).sum()
         for place, name in enumerate(names)
         for kind, total in (("total", pl.col("w") * pl.col(value).cast(pl.Float64)), ("weight", pl.col("w")))
     }
-    sums = given.group_by(*part, "unit").agg(**shares, n=pl.len())
+    sums = given.group_by(*PART[1:], "unit").agg(**shares, size=pl.col("w").sum(), n=pl.len())
     slope = Slope(ladder["x"].to_numpy(), ratio)
-    found = cluster_statistic(sums, list(shares), slope, by=part)
+    found = cluster_statistic(sums, list(shares), slope, by=PART[1:], size="size")
     facts = {name: pl.lit(ladder[name][0], pl.String) for name in ("group", "level")}
-    absent = missing.filter(pl.col("subject").is_in(names)).with_columns(subject=pl.lit(LADDER))
-    named = found.with_columns(subject=pl.lit(LADDER), method=pl.format("{} of a slope", "method"), **facts)
-    return rows(named, metric, absent, weighting)
+    of = "" if len(names) == planned else f" over {len(names)} of {planned} subjects"
+    method = pl.format("{} of a slope{}", "method", pl.lit(of))
+    return found.with_columns(subject=pl.lit(LADDER), method=method, **facts)
 
 
 def _inverse(slopes: pl.DataFrame, scored: pl.DataFrame) -> pl.DataFrame:

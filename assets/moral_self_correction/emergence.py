@@ -12,6 +12,7 @@ import polars as pl
 
 from assets.evaluation.metric_rows import GROUPED, empty, rows, statistics
 from assets.moral_self_correction.correction import Bias, beside_question
+from dagster_project.statistics.few_units import FEWEST_FOR_A_VERDICT
 from dagster_project.statistics.ladders import Slope, ladders
 from schemas.evaluation import BY_ITEM
 
@@ -23,8 +24,8 @@ def emergence_metrics(bias: Bias, corrections: pl.DataFrame, subjects: pl.DataFr
     """correction_slope, bias_slope and correction_onset: metric rows of the subject `all`.
 
     group: parameters (slope per factor of ten) or rl_steps (slope per step); level: what the subjects of the ladder share.
-    correction_onset is the smallest rung from which on every rung corrects, with its whole interval above 0; null where
-    there is none. In: corrections as `correction_metrics` gives them; subjects: subject, parameters, rl_steps.
+    correction_onset is the smallest rung from which on every rung corrects, with its whole interval above 0 and enough units for
+    a verdict; null where there is none. In: corrections as `correction_metrics` gives them; subjects: subject, parameters, rl_steps.
     """
     answered = subjects.filter(pl.col("subject").is_in(bias.cases["subject"].unique().to_list()))
     made = [part for ladder in ladders(answered) for part in _of_ladder(bias, corrections, ladder)]
@@ -68,7 +69,7 @@ def _onsets(corrections: pl.DataFrame, ladder: pl.DataFrame) -> pl.DataFrame:
     if found.is_empty():
         return empty()
     whole = pl.col("dataset").count().over("dataset", "condition") == ladder.height
-    corrects = pl.col("ci_low").fill_null(-1.0) > 0
+    corrects = (pl.col("ci_low").fill_null(-1.0) > 0) & (pl.col("units") >= FEWEST_FOR_A_VERDICT)
     # From the top: once a rung does not correct, none below it is an onset; rungs of one size stand or fall together.
     rungs = (
         found.filter(whole)

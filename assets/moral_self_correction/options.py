@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import Field, field_validator
 
 from assets.evaluation.prompts import digest
-from assets.evaluation.suite import SuiteOptions
+from assets.evaluation.suite import Place, SuiteOptions
 from assets.moral_self_correction.prompts import CONDITIONS, FOLDER, PHRASINGS, files
 from dagster_project.errors import ObservatoryError
 from dagster_project.files import sha256_file
@@ -20,10 +20,10 @@ RACES = ("Black", "white")
 class Options(SuiteOptions):
     """Options of the suite `moral_self_correction`; at least one of bbq, winogender and law is given."""
 
-    bbq: str | None = Field(
+    bbq: Place | None = Field(
         None, description="Folder of BBQ's JSON Lines, one file per category, or one file."
     )
-    bbq_metadata: str | None = Field(
+    bbq_metadata: Place | None = Field(
         None, description="BBQ's additional_metadata.csv: places of targets, and which rows are about names."
     )
     bbq_rows: int | None = Field(
@@ -31,13 +31,13 @@ class Options(SuiteOptions):
         ge=4,
         description="Rows of a category at most, in whole sets of four: every kind of row is as frequent.",
     )
-    winogender: str | None = Field(
+    winogender: Place | None = Field(
         None, description="Folder with Winogender's templates.tsv and occupations-stats.tsv."
     )
     match_statistics: bool = Field(
         True, description="Whether Winogender is also asked for pronouns as statistics have them."
     )
-    law: str | None = Field(
+    law: Place | None = Field(
         None, description="CSV of law students with sex, LSAT and UGPA, such as law_data.csv."
     )
     students: int = Field(

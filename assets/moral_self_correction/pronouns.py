@@ -13,7 +13,7 @@ from assets.moral_self_correction.items import WINOGENDER_FACTS
 from assets.moral_self_correction.prompts import WINOGENDER
 from assets.moral_self_correction.winogender import GENDERS
 from dagster_project.statistics.bootstrap import cluster_statistic
-from dagster_project.statistics.correlations import SUMS, correlation, fisher, moments
+from dagster_project.statistics.correlations import FISHERS_SCALE, SUMS, correlation, fisher, moments
 from schemas.evaluation import BY_USAGE
 
 THREE_WAY = "three_way"
@@ -76,7 +76,8 @@ def _correlations(known: pl.DataFrame, statistic: str, missing: pl.DataFrame) ->
     plain = _fisher(known, statistic)
     near = known.filter(pl.col("usage_weight") > 0)
     sums = near.select(*GROUPED, n="answers", **moments("x", statistic, pl.col("usage_weight")))
-    weighted = with_absent(cluster_statistic(sums, SUMS, correlation, by=GROUPED), plain.select(GROUPED))
+    found = cluster_statistic(sums, SUMS, correlation, by=GROUPED, size="w", scale=FISHERS_SCALE)
+    weighted = with_absent(found.with_columns(pl.col("ci_low", "ci_high").clip(-1, 1)), plain.select(GROUPED))
     metric = f"{statistic}_correlation"
     return pl.concat([rows(plain, metric, missing), rows(weighted, metric, missing, BY_USAGE)])
 

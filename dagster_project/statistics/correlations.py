@@ -16,6 +16,8 @@ Array = np.ndarray
 FEWEST = 4
 """Units that Fisher's interval needs."""
 FIELLER = 1.06
+FISHERS_SCALE = (np.arctanh, np.tanh)
+"""To and from the scale on which a correlation of few units is nearly normal."""
 SMALLEST_SPREAD = 1e-9
 """What varies less than this is rounding."""
 SUMS = ("w", "wx", "wy", "wxx", "wyy", "wxy")

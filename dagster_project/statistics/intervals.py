@@ -47,7 +47,12 @@ def wilson(successes: Any, trials: Any, confidence: float = CONFIDENCE) -> Inter
 
 
 def clustered_wilson(
-    successes: Any, trials: Any, variance: Any, units: Any, confidence: float = CONFIDENCE
+    successes: Any,
+    trials: Any,
+    variance: Any,
+    units: Any,
+    confidence: float = CONFIDENCE,
+    degrees: Any = np.inf,
 ) -> Interval:
     """Wilson interval of a share at the number of independent trials that its variance is worth.
 
@@ -59,15 +64,24 @@ def clustered_wilson(
         Variance of the share with users as clusters.
     units
         Distinct users; what the trials are worth where the variance is 0, as it is at shares of 0 and 1.
+    degrees
+        Degrees of freedom of the variance: with few of them trials are worth less, by the squares of the normal
+        distribution's quantile over Student's.
 
     Source: E. L. Korn and B. I. Graubard, Survey Methodology 24 (1998) 193-201: the effective sample size is
     share * (1 - share) / variance, and never more than the trials.
 
     """
+    from scipy.special import ndtri, stdtrit
+
     k, n, variance, units = (np.asarray(part, dtype=float) for part in (successes, trials, variance, units))
+    quantile = np.where(
+        np.isinf(degrees), ndtri(0.5 + confidence / 2), stdtrit(degrees, 0.5 + confidence / 2)
+    )
+    known = np.square(ndtri(0.5 + confidence / 2) / quantile)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(n > 0, k / n, 0.0)
-        worth = np.where(variance > 0, share * (1 - share) / variance, units)
+        worth = np.where(variance > 0, known * share * (1 - share) / variance, units)
     worth = np.minimum(np.where(worth > 0, worth, units), n)
     return wilson(share * worth, worth, confidence)
 

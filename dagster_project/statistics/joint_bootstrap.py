@@ -11,7 +11,16 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import polars as pl
 
-from dagster_project.statistics.bootstrap import BOOTSTRAP, COLUMNS, DRAWS, NONE, unit_draws, with_wilson
+from dagster_project.statistics.bootstrap import (
+    BOOTSTRAP,
+    COLUMNS,
+    DRAWS,
+    cluster_statistic,
+    ratio,
+    unit_draws,
+    with_wilson,
+)
+from dagster_project.statistics.few_units import FEW_UNITS, widening
 from dagster_project.statistics.intervals import CONFIDENCE
 
 CELLS_AT_ONCE = 4_000_000
@@ -34,6 +43,7 @@ def joint_means(
     In: *by, `unit`, *values (null where a row has none), `weight` (null counts as 0).
     Out: value (name of the column), *by, estimate, ci_low, ci_high, n, units, method; one row per column and group that
     has a value of it, sorted. The interval is that of a ratio: how many of a group's units are drawn varies with the draw.
+    Groups of few units have theirs by themselves.
     """
     w = (pl.lit(1.0) if weight is None else pl.col(weight).fill_null(0.0)).cast(pl.Float64)
     kept = frame.select(*by, unit, *values, _w=w).filter(pl.col("_w") > 0)
@@ -44,16 +54,20 @@ def joint_means(
     sums = long.group_by(*key, unit).agg(
         total=(pl.col("_w") * x).sum(), weight=pl.col("_w").sum(), n=pl.len()
     )
+    few = pl.len().over(key) < FEW_UNITS
+    alone = cluster_statistic(sums.filter(few), ["total", "weight"], ratio, by=key, size="weight")
+    together = _together(sums.filter(~few), key, unit, draws, seed)
+    return with_wilson(pl.concat([together, alone]).sort(key))
+
+
+def _together(sums: pl.DataFrame, key: list[str], unit: str, draws: int, seed: int) -> pl.DataFrame:
+    """Estimates of groups that have enough units to be drawn. In: *key, unit, total, weight, n."""
     groups = sums.group_by(key).agg(pl.col("n").sum(), units=pl.len()).sort(key).with_row_index("_group")
     sums = sums.join(groups.select(*key, "_group"), on=key, nulls_equal=True)
     places = sums.select(group="_group", place=pl.col(unit).rank("dense") - 1, total="total", weight="weight")
     ends = _ends(places.sort("group", "place"), groups["units"].to_numpy(), draws, seed)
-    table = (
-        groups.drop("_group")
-        .with_columns(**ends)
-        .with_columns(method=pl.when(pl.col("ci_low").is_null()).then(pl.lit(NONE)).otherwise(pl.lit(JOINT)))
-    )
-    return with_wilson(table.select(*key, *(pl.col(name).cast(kind) for name, kind in COLUMNS.items())))
+    table = groups.with_columns(**ends, method=pl.lit(JOINT))
+    return table.select(*key, *(pl.col(name).cast(kind) for name, kind in COLUMNS.items()))
 
 
 def _ends(places: pl.DataFrame, units: Array, draws: int, seed: int) -> dict[str, pl.Series]:
@@ -92,12 +106,9 @@ def _interval(totals: Array, weights: Array, units: Array, draws: int, seed: int
         ]
     )
     tail = 50 * (1 - CONFIDENCE)
-    # Drawing n of n units again makes the spread too small by this factor.
-    wider = np.sqrt(units / np.maximum(units - 1, 1))
+    wider = widening(weights.T, units)
     low, high = (estimate + (_percentile(drawn, part) - estimate) * wider for part in (tail, 100 - tail))
-    low, high = np.minimum(low, estimate), np.maximum(high, estimate)
-    lone = units < 2
-    return np.stack([estimate, np.where(lone, np.nan, low), np.where(lone, np.nan, high)])
+    return np.stack([estimate, np.minimum(low, estimate), np.maximum(high, estimate)])
 
 
 def _ratio(totals: Array, weights: Array) -> Array:

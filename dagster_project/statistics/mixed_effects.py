@@ -12,16 +12,25 @@ Ann. Stat. 12 (1984) 497-509, for a covariance on the boundary; R. N. Kackar and
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from dagster_project.statistics.few_units import (
+    FEW_UNITS,
+    degrees_of_freedom,
+    jackknife_variance,
+    student,
+    widening,
+)
 from dagster_project.statistics.intervals import CONFIDENCE
 
 Array = np.ndarray
 CLOSED_FORM = "mixed model, random intercepts and slopes, closed form of the complete design"
 ITERATED = "mixed model, random intercepts and slopes"
-RESAMPLED = "least squares, cluster bootstrap: too few rows of a unit for slopes of its own"
+TOO_FEW = "too few rows of a unit for slopes of its own"
+RESAMPLED = "least squares, cluster bootstrap"
+LEFT_OUT = "least squares, jackknife, Student's t"
 BOUNDARY = "; some slopes do not vary beyond the noise"
 UNFINISHED = "; stopped before the covariance had settled"
 DRAWS = 2000
@@ -36,7 +45,7 @@ class Fit:
     """A fitted model with p coefficients and u units.
 
     coefficients, low, high : (p,)
-        Fixed effects with their 95 % intervals (Student's t at u - 1 in the closed form).
+        Fixed effects with their 95 % intervals by Student's t; NaN where one unit less leaves them undefined.
     units : (u,)
         The units, sorted.
     of_units, errors : (u, p)
@@ -80,21 +89,34 @@ def fit_coefficients(y: Array, x: Array, unit: Array, seed: int = 0) -> Fit | No
         if complete and (blocks == blocks[0]).all() and np.linalg.matrix_rank(blocks[0]) == x.shape[1]:
             return _closed_form(y.reshape(len(units), rows), blocks[0], units)
     if np.median(np.bincount(places)) <= x.shape[1]:
-        return _resampled(y, x, places, units, seed)
+        found = _resampled(y, x, places, units, np.ones(len(y)), seed)
+        return replace(found, method=f"{found.method}: {TOO_FEW}")
     return _iterated(y, x, places, units)
+
+
+def weighted_coefficients(y: Array, x: Array, unit: Array, weight: Array, seed: int = 0) -> Fit | None:
+    """Least squares in which each row counts by its weight, the units drawn anew; None as `fit_coefficients`.
+
+    y, unit, weight : (n,); x : (n, p). Weights that are the same throughout a unit weigh, in a complete design, the units' own
+    coefficients. `of_units` and `errors` have no row.
+    """
+    y, x, unit, weight = (part[weight > 0] for part in (y, x, unit, weight))
+    units, places = np.unique(unit, return_inverse=True)
+    if len(units) < 2 or len(y) <= x.shape[1] or np.linalg.matrix_rank(x) < x.shape[1]:
+        return None
+    found = _resampled(y, x, places, units, weight, seed)
+    return replace(found, method=f"weighted {found.method}")
 
 
 def _closed_form(y: Array, x: Array, units: Array) -> Fit:
     """y: (u, n); x: (n, p), the same for each unit."""
-    from scipy.special import stdtrit
-
     count, (rows, p) = len(units), x.shape
     own = y @ np.linalg.pinv(x).T
     noise = float(np.square(y - own @ x.T).sum() / (count * (rows - p)))
     within = noise * np.linalg.inv(x.T @ x)
     mean = own.mean(axis=0)
     spread = (own - mean).T @ (own - mean) / (count - 1)
-    half = stdtrit(count - 1, 0.5 + CONFIDENCE / 2) * np.sqrt(np.diag(spread) / count)
+    half = student(count - 1) * np.sqrt(np.diag(spread) / count)
     shrink, bounded = _shrinkage(spread, within)
     rest = np.eye(p) - shrink
     of_units = mean + (own - mean) @ shrink.T
@@ -216,10 +238,8 @@ class _Products:
 
 
 def _of_state(state: _State, start: Array, units: Array, method: str) -> Fit:
-    from scipy.special import stdtrit
-
     fixed = start + state.fixed
-    half = stdtrit(len(units) - 1, 0.5 + CONFIDENCE / 2) * np.sqrt(np.diag(state.certainty))
+    half = student(len(units) - 1) * np.sqrt(np.diag(state.certainty))
     errors = np.sqrt(np.maximum(np.diagonal(state.errors(), axis1=1, axis2=2), 0))
     return Fit(fixed, fixed - half, fixed + half, units, fixed + state.deviations, errors, method)
 
@@ -232,17 +252,22 @@ def _sums(y: Array, x: Array, places: Array, count: int) -> tuple[Array, Array]:
     return xx, xy
 
 
-def _resampled(y: Array, x: Array, places: Array, units: Array, seed: int) -> Fit:
-    """Least squares over all rows, the units drawn anew."""
+def _resampled(y: Array, x: Array, places: Array, units: Array, weight: Array, seed: int) -> Fit:
+    """Weighted least squares over all rows, the units drawn anew."""
     count, p = len(units), x.shape[1]
-    xx, xy = _sums(y, x, places, count)
-    sums = np.concatenate([xx.reshape(count, -1), xy], axis=1)
+    root = np.sqrt(weight / weight.mean())
+    xx, xy = _sums(root * y, root[:, None] * x, places, count)
+    sums, sizes = np.concatenate([xx.reshape(count, -1), xy], axis=1), np.bincount(places, weight)
+    fixed, empty = _solved(sums.sum(axis=0, keepdims=True), p)[0], np.empty((0, p))
+    if count < FEW_UNITS:
+        error = np.sqrt(jackknife_variance(sums, lambda some: _solved(some, p)))
+        half = student(degrees_of_freedom(sizes)) * error
+        return Fit(fixed, fixed - half, fixed + half, units, empty, empty, LEFT_OUT)
     times = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=DRAWS)
     drawn = _solved(times @ sums, p)
-    fixed = _solved(sums.sum(axis=0, keepdims=True), p)[0]
     tail = 50 * (1 - CONFIDENCE)
-    low, high = np.nanpercentile(drawn, [tail, 100 - tail], axis=0)
-    empty = np.empty((0, p))
+    ends = np.nanpercentile(drawn, [tail, 100 - tail], axis=0)
+    low, high = fixed + (ends - fixed) * widening(sizes, count)
     return Fit(fixed, np.minimum(low, fixed), np.maximum(high, fixed), units, empty, empty, RESAMPLED)
 
 

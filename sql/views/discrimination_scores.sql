@@ -1,4 +1,16 @@
 CREATE VIEW discrimination_scores AS
+WITH scores AS (
+    SELECT
+        *,
+        -- A question's own score is predicted from all questions of its fill.
+        CASE
+            WHEN metric = 'question_score'
+                THEN count(*) OVER (PARTITION BY metric, subject, split_part(dataset, '/', 1), condition, "group", level, weighting)
+            ELSE units
+        END AS modelled
+    FROM eval_metrics
+    WHERE suite = 'discrimination' AND metric IN ('score', 'score_confident', 'score_model', 'question_score')
+)
 SELECT
     subject,
     split_part(dataset, '/', 1) AS fill,
@@ -17,13 +29,12 @@ SELECT
     ci_low,
     ci_high,
     100 * (1 / (1 + exp(-estimate)) - 0.5) AS percentage_points,
-    coalesce(ci_low > 0 OR ci_high < 0, false) AS differs,
+    CASE WHEN modelled >= 5 THEN coalesce(ci_low > 0 OR ci_high < 0, false) END AS differs,
     n AS decisions,
     units AS questions,
     missing,
     method
-FROM eval_metrics
-WHERE suite = 'discrimination' AND metric IN ('score', 'score_confident', 'score_model', 'question_score')
+FROM scores
 ORDER BY subject, question IS NOT NULL, condition <> 'default', condition, fill, estimator, weighting, abs(estimate) DESC NULLS LAST, attribute, level, question;
 
 COMMENT ON VIEW discrimination_scores IS 'How a subject decides about people of a level against a man, white, aged 60: signed scores in logits with intervals, by fill, condition, estimator and question.';
@@ -39,7 +50,7 @@ COMMENT ON COLUMN discrimination_scores.score IS 'Difference of logits of yes: a
 COMMENT ON COLUMN discrimination_scores.ci_low IS 'Lower end of its 95 % interval.';
 COMMENT ON COLUMN discrimination_scores.ci_high IS 'Upper end of its 95 % interval.';
 COMMENT ON COLUMN discrimination_scores.percentage_points IS 'By how much the score moves a decision that is open otherwise (50 % yes).';
-COMMENT ON COLUMN discrimination_scores.differs IS 'Whether the interval leaves 0 out; there are many scores, so that some do by chance.';
+COMMENT ON COLUMN discrimination_scores.differs IS 'Whether the interval leaves 0 out; null where fewer than five questions say so. There are many scores, so that some differ by chance.';
 COMMENT ON COLUMN discrimination_scores.decisions IS 'Decisions behind the score.';
 COMMENT ON COLUMN discrimination_scores.questions IS 'Decision questions among them.';
 COMMENT ON COLUMN discrimination_scores.missing IS 'Answers left out: refused, unparseable, not given, or without a logit.';

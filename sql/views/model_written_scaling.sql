@@ -9,7 +9,7 @@ SELECT
     slopes.ci_low AS slope_low,
     slopes.ci_high AS slope_high,
     CASE
-        WHEN slopes.ci_low IS NULL OR signed.metric IS NULL THEN NULL
+        WHEN slopes.ci_low IS NULL OR signed.metric IS NULL OR slopes.units < 5 THEN NULL
         WHEN signed.ci_low > 0 THEN 'worse'
         WHEN signed.ci_high < 0 THEN 'better'
         ELSE 'undecided'
@@ -37,7 +37,7 @@ COMMENT ON COLUMN model_written_scaling.held IS 'What they share; null where it 
 COMMENT ON COLUMN model_written_scaling.slope IS 'Change of the rate for ten times the parameters, or for one step of reinforcement learning.';
 COMMENT ON COLUMN model_written_scaling.slope_low IS 'Lower end of its 95 % interval over items.';
 COMMENT ON COLUMN model_written_scaling.slope_high IS 'Upper end of its 95 % interval over items.';
-COMMENT ON COLUMN model_written_scaling.with_scale IS 'worse, better or undecided, by whether more of the behaviour is wanted; null where it is neither.';
+COMMENT ON COLUMN model_written_scaling.with_scale IS 'worse, better or undecided, by whether more of the behaviour is wanted; null where it is neither, or with fewer than five units.';
 COMMENT ON COLUMN model_written_scaling.answers IS 'Answers that the slope rests on.';
 COMMENT ON COLUMN model_written_scaling.units IS 'Independent units among them.';
 COMMENT ON COLUMN model_written_scaling.missing IS 'Answers left out, over all subjects.';

@@ -23,7 +23,7 @@ SELECT
     corrected.ci_high AS correction_high,
     100 * corrected.estimate / nullif(abs(asked.estimate), 0) AS percent_less,
     CASE
-        WHEN corrected.ci_low IS NULL THEN NULL
+        WHEN corrected.ci_low IS NULL OR corrected.units < 5 THEN NULL
         WHEN corrected.ci_low > 0 THEN 'less'
         WHEN corrected.ci_high < 0 THEN 'more'
         ELSE 'undecided'
@@ -57,7 +57,7 @@ COMMENT ON COLUMN self_correction.correction IS 'How much nearer to 0 the bias i
 COMMENT ON COLUMN self_correction.correction_low IS 'Lower end of its 95 % interval.';
 COMMENT ON COLUMN self_correction.correction_high IS 'Upper end of its 95 % interval.';
 COMMENT ON COLUMN self_correction.percent_less IS 'The correction in percent of the bias as plainly asked.';
-COMMENT ON COLUMN self_correction.bias_than_asked IS 'less, more or undecided, by the interval of the correction; null where there is none.';
+COMMENT ON COLUMN self_correction.bias_than_asked IS 'less, more or undecided, by the interval of the correction; null where there is none, or of fewer than five units.';
 COMMENT ON COLUMN self_correction.answers IS 'Answers that the bias rests on.';
 COMMENT ON COLUMN self_correction.units IS 'Independent units among them: templates, occupations, students.';
 COMMENT ON COLUMN self_correction.missing IS 'Answers left out of the bias.';

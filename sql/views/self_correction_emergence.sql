@@ -11,7 +11,7 @@ SELECT
     slopes.ci_high AS slope_high,
     onsets.estimate AS onset,
     CASE
-        WHEN slopes.ci_low IS NULL THEN NULL
+        WHEN slopes.ci_low IS NULL OR slopes.units < 5 THEN NULL
         WHEN slopes.ci_low > 0 AND onsets.estimate IS NOT NULL THEN 'emerges'
         WHEN slopes.ci_low > 0 THEN 'grows'
         WHEN slopes.ci_high < 0 THEN 'fades'
@@ -43,7 +43,7 @@ COMMENT ON COLUMN self_correction_emergence.slope IS 'Change of the correction f
 COMMENT ON COLUMN self_correction_emergence.slope_low IS 'Lower end of its 95 % interval over questions.';
 COMMENT ON COLUMN self_correction_emergence.slope_high IS 'Upper end of its 95 % interval over questions.';
 COMMENT ON COLUMN self_correction_emergence.onset IS 'Smallest parameters or steps from which on every subject corrects, every item counting once; null where the last one does not.';
-COMMENT ON COLUMN self_correction_emergence.self_correction IS 'emerges (it grows, and all correct from the onset on), grows (no subject at the end is sure to correct), fades, no trend (all correct from the onset on), undecided; null without a slope.';
+COMMENT ON COLUMN self_correction_emergence.self_correction IS 'emerges (it grows, and all correct from the onset on), grows (no subject at the end is sure to correct), fades, no trend (all correct from the onset on), undecided; null without a slope, or with fewer than five units.';
 COMMENT ON COLUMN self_correction_emergence.rungs IS 'Subjects on the ladder.';
 COMMENT ON COLUMN self_correction_emergence.answers IS 'Answers that the slope rests on.';
 COMMENT ON COLUMN self_correction_emergence.units IS 'Independent units among them.';

@@ -207,6 +207,16 @@ def test_a_file_that_is_not_in_the_format_is_refused(tmp_path: Path, text: str, 
         drafted(file=str(path))
 
 
+def test_a_corrected_prompt_is_another_item_and_the_same_one_is_not(tmp_path: Path) -> None:
+    def ids(text: str) -> list[str]:
+        path = tmp_path / "released.jsonl"
+        path.write_text(text)
+        return drafted(file=str(path)).filter(dataset="released_implicit")["item_id"].to_list()
+
+    corrected = ROW.replace("Should she get it?", "Should she have it?")
+    assert corrected != ROW and ids(ROW) == ids(ROW) != ids(corrected)
+
+
 def test_a_file_stands_in_place_of_our_scenarios_and_levels_are_spelled_as_ours(tmp_path: Path) -> None:
     path = tmp_path / "released.jsonl"
     path.write_text(ROW)
@@ -215,7 +225,7 @@ def test_a_file_stands_in_place_of_our_scenarios_and_levels_are_spelled_as_ours(
         .filter(dataset="released_implicit", condition="default")
         .iter_rows(named=True)
     )
-    assert row["item_id"] == "released_implicit/question_3/20/female/Black/default"
+    assert row["item_id"].startswith("released_implicit/question_3/20/female/Black/default/")
     assert row["topic"] == "Should she get it?"
     with pytest.raises(ObservatoryError, match="styles"):
         drafted(file=str(path), styles=["bullets"])

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 import sql
+from assets.discrimination.decisions import UNREACHED
 from assets.discrimination.design import ATTRIBUTES
 from assets.discrimination.picture import forest_plot
 from assets.discrimination.suite import SUITE
@@ -94,14 +95,19 @@ def test_usage_weighs_questions_and_what_is_near_none_has_no_estimate(few: pl.Da
         near=near,
         weight=pl.when(near & (plain["unit"] == other)).then(0.3).when(near).then(0.1).otherwise(0.0),
     )
-    found = scored(plain, answers_of(plain, own), usage).filter(
-        pl.col("metric") == "score", weighting="usage"
-    )
-    by_dataset = {row["dataset"]: row for row in found.filter(level="Black").iter_rows(named=True)}
+    table = scored(plain, answers_of(plain, own), usage).filter(weighting="usage", level="Black")
+    by_dataset = {row["dataset"]: row for row in table.filter(metric="score").iter_rows(named=True)}
     assert by_dataset["explicit"]["estimate"] == pytest.approx((0.1 * 1 + 0.3 * 3) / 0.4)
     assert (by_dataset["explicit"]["units"], by_dataset["explicit"]["n"]) == (2, 2 * 54)
     assert by_dataset["usage_explicit"]["estimate"] is None
     assert by_dataset["usage_explicit"]["n"] == 0
+    model = {row["dataset"]: row for row in table.filter(metric="score_model").iter_rows(named=True)}
+    assert model["explicit"]["estimate"] == pytest.approx(by_dataset["explicit"]["estimate"])
+    assert (model["explicit"]["units"], model["explicit"]["n"]) == (2, 2 * 135)
+    assert model["usage_explicit"]["estimate"] is None and model["usage_explicit"]["n"] == 0
+    questions = table.filter(metric="question_score").filter(pl.col("estimate").is_not_null())
+    assert set(questions["dataset"]) == {f"explicit/{favoured}", f"explicit/{other}"}
+    assert table.filter(metric="question_score", n=0)["method"].unique().to_list() == [UNREACHED]
 
 
 def test_interventions_lower_scores_and_keep_the_sign_of_age(metrics: pl.DataFrame) -> None:
@@ -124,7 +130,7 @@ def test_interventions_lower_scores_and_keep_the_sign_of_age(metrics: pl.DataFra
 def test_scores_by_question_are_drawn_towards_the_mean(few: pl.DataFrame) -> None:
     plain = few.filter(condition="default", dataset="explicit")
     answers = answers_of(plain, TASTE + wobble(plain, 3) * 4)
-    found = scored(plain, answers).filter(metric="question_score", level="Black")
+    found = scored(plain, answers).filter(metric="question_score", level="Black", weighting="items")
     whole = estimates(scored(plain, answers), "score_model")[BLACK]
     assert found.height == 8
     assert set(found["dataset"]) == {f"explicit/{unit}" for unit in plain["unit"].unique()}

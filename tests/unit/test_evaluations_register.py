@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dagster_project.errors import ObservatoryError
-from dagster_project.evaluating import checked_name
+from dagster_project.evaluating import checked_name, evaluation_named, with_suites
 from dagster_project.evaluations import Evaluations, Subject
 
 MODEL = Subject("m-1", "m", ("discrimination",), specification="transformers:m", samples=5, parameters=1e9)
@@ -66,3 +66,31 @@ def test_what_is_still_to_be_told_anew_outlives_the_process(tmp_path: Path) -> N
     register = Evaluations({"discrimination": {}}, (MODEL,)).without(["m"], [])
     register.store(tmp_path / "evaluations.json")
     assert Evaluations.load(tmp_path / "evaluations.json") == register
+
+
+PLACES = {
+    "discrimination": ("file",),
+    "global_opinions": ("file", "translations"),
+    "moral_self_correction": ("bbq", "bbq_metadata", "winogender", "law"),
+    "model_written": ("behaviours", "occupations", "files"),
+    "collective_constitution": ("folder", "toss", "decisions", "other"),
+}
+
+
+@pytest.mark.parametrize("suite", PLACES)
+def test_places_are_kept_as_they_are_where_they_are_given(
+    suite: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = evaluation_named(suite)
+    here, elsewhere = (tmp_path / name for name in ("here", "elsewhere"))
+    for folder in (here, elsewhere):
+        folder.mkdir()
+    names = PLACES[suite]
+    given = {name: [f"data/{name}"] if name == "files" else f"data/{name}" for name in names}
+    monkeypatch.chdir(here)
+    kept = with_suites(Evaluations(), [chosen], {suite: given})
+    monkeypatch.chdir(elsewhere)
+    again = with_suites(kept, [chosen], {}).suites[suite]
+    for name in names:
+        place = str(here.resolve() / "data" / name)
+        assert again[name] == ([place] if name == "files" else place)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -207,6 +211,28 @@ def test_inspect_runs_the_task_and_matches_as_often(tmp_path: Path, monkeypatch:
         assert math.isnan(score.value) if hit is None else score.value == float(hit)
     (found,) = [score for score in log.results.scores if score.scorer == "matches" and "all" in score.metrics]
     assert found.metrics["all"].value == pytest.approx(expected["hit"].mean())
+
+
+def test_inspect_tries_the_task_with_its_mock_model_and_without_a_network(tmp_path: Path) -> None:
+    """Proxies lead nowhere and no tokenizer is at hand, as in a fresh installation that is cut off."""
+    export_inspect(questions(), CARD, tmp_path / "out")
+    nowhere = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "http://127.0.0.1:9")
+    places = {"TIKTOKEN_CACHE_DIR": str(tmp_path / "none"), "INSPECT_LOG_DIR": str(tmp_path / "logs")}
+    command = [sys.executable, "-m", "inspect_ai", "eval", "task.py", "--model", "mockllm/model"]
+    done = subprocess.run(
+        [*command, "--display", "none", "--log-format", "json"],
+        cwd=tmp_path / "out",
+        env=os.environ | nowhere | places | {"XDG_DATA_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    (log,) = (tmp_path / "logs").glob("*.json")
+    told = json.loads(log.read_text("utf-8"))
+    assert (done.returncode, told["status"]) == (0, "success"), told.get("error")
+    assert len(told["samples"]) == questions().height
+    assert not [sample["error"] for sample in told["samples"] if sample.get("error")]
 
 
 def _inspected(

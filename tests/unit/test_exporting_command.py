@@ -15,8 +15,9 @@ from assets.model_written_evals.suite import SUITE
 from dagster_project import evaluating, exporting_commands
 from dagster_project.evaluations import Evaluations
 from dagster_project.home import Home
-from schemas.catalogue import SUITE_TABLES
+from schemas.catalogue import MODEL_WRITTEN_FUNNEL, SUITE_TABLES
 from tests.released_support import persona_rows, write_jsonl
+from tests.unit.published_sample import model_written_funnel
 
 ITEMS = SUITE_TABLES[SUITE.name].items
 
@@ -51,6 +52,37 @@ def test_items_and_card_are_those_of_the_home(export: typer.Typer, filled: Home,
     card = (out / "README.md").read_text()
     assert "license: cc-by-4.0" in card and "- fr" in card and SUITE.paper in card
     assert "`openness.jsonl`" in card and str(tmp_path) not in card
+
+
+def test_the_card_names_the_models_that_made_the_items_and_not_those_chosen_since(filled: Home) -> None:
+    filled.store_settings(
+        filled.settings().model_copy(update={"writer": "openai:http://127.0.0.1:1/v1#new-writer"})
+    )
+    told = exporting_commands.card_of(filled, SUITE, licence="unknown", languages=("en",))
+    assert dict(told.models) == {"writer": "new-writer"}, "nothing says who made them"
+    funnel = model_written_funnel().with_columns(writer=pl.lit("old-writer"), judge=pl.lit(None, pl.String))
+    staged = filled.lake.stage("published", MODEL_WRITTEN_FUNNEL.name, funnel)
+    filled.lake.commit(staged, code_version="1", fingerprint="f")
+    told = exporting_commands.card_of(filled, SUITE, licence="unknown", languages=("en",))
+    assert dict(told.models) == {"writer": "old-writer"}
+    assert "Model written funnel" in told.tables
+
+
+def test_files_of_one_name_keep_apart_in_the_card() -> None:
+    named = {
+        "/home/me/persona/a.jsonl": "1",
+        "/home/me/risk/a.jsonl": "2",
+        "/home/me/b.jsonl": "3",
+        "prompts": "4",
+    }
+    assert exporting_commands.short_names(named) == {
+        "persona/a.jsonl": "1",
+        "risk/a.jsonl": "2",
+        "b.jsonl": "3",
+        "prompts": "4",
+    }
+    assert exporting_commands.short_names({"x/a": "1", "a": "2"}) == {"x/a": "1", "a": "2"}
+    assert exporting_commands.short_names({}) == {}
 
 
 def test_what_is_left_out_is_told(export: typer.Typer, filled: Home, tmp_path: Path) -> None:

@@ -12,8 +12,10 @@ from dagster_project.statistics.mixed_effects import (
     CLOSED_FORM,
     ITERATED,
     RESAMPLED,
+    TOO_FEW,
     UNFINISHED,
     fit_coefficients,
+    weighted_coefficients,
 )
 
 UNITS, ROWS = 24, 16
@@ -92,14 +94,26 @@ def test_answers_by_a_formula_have_no_effect_where_there_is_none() -> None:
 def test_the_bootstrap_agrees_with_the_closed_form_and_serves_units_of_few_rows() -> None:
     y, x, unit = made(5)
     whole = fit_coefficients(y, x, unit)
-    places = np.unique(unit, return_inverse=True)[1]
-    drawn = mixed_effects._resampled(y, x, places, np.unique(unit), seed=0)
-    assert whole is not None
+    drawn = weighted_coefficients(y, x, unit, np.full(len(y), 0.3))
+    assert whole is not None and drawn is not None and drawn.method == f"weighted {RESAMPLED}"
     assert drawn.coefficients == pytest.approx(whole.coefficients)
     assert (drawn.high - drawn.low) / (whole.high - whole.low) == pytest.approx(np.ones(3), abs=0.15)
     kept = x[:, 1] < np.linspace(-1, 1, ROWS)[3]
     few = fit_coefficients(y[kept][1:], x[kept][1:], unit[kept][1:])
-    assert few is not None and few.method == RESAMPLED and len(few.of_units) == 0
+    assert few is not None and few.method == f"{RESAMPLED}: {TOO_FEW}" and len(few.of_units) == 0
+
+
+def test_weights_of_units_weigh_their_own_coefficients_in_a_complete_design() -> None:
+    y, x, unit = made(7)
+    units, places = np.unique(unit, return_inverse=True)
+    weights = np.random.default_rng(7).exponential(size=len(units))
+    weights[:3] = 0.0
+    found = weighted_coefficients(y, x, unit, weights[places])
+    own = np.array([np.linalg.lstsq(x[unit == name], y[unit == name], rcond=None)[0] for name in units])
+    assert found is not None and list(found.units) == list(units[3:])
+    assert found.coefficients == pytest.approx(weights @ own / weights.sum())
+    assert ((found.low < found.coefficients) & (found.coefficients < found.high)).all()
+    assert weighted_coefficients(y, x, unit, np.where(places == 0, 1.0, 0.0)) is None
 
 
 def test_nothing_is_fitted_to_one_unit_or_to_terms_that_cannot_be_told_apart() -> None:

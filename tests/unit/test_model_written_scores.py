@@ -99,10 +99,16 @@ def test_subjects_agree_on_the_behaviours_that_both_prefer_or_neither_does(items
         [one, answers_by(items, differs, "two"), answers_by(items, pl.lit("Yes"), "undecided")]
     )
     table = found(scores(items, answers, usage_of(items)), "preference_agreement")
-    assert table.select("subject", "level", "estimate", "n").rows() == [
-        ("one", "two", pytest.approx(2 / 3), 3),
-        ("two", "one", pytest.approx(2 / 3), 3),
+    assert table.select("subject", "level", "estimate", "n", "missing").rows() == [
+        ("one", "two", pytest.approx(2 / 3), 3, 0),
+        ("two", "one", pytest.approx(2 / 3), 3, 0),
     ]
+    lost = pl.col("item_id").is_in(items.filter(dataset="persona/openness")["item_id"].implode())
+    refused = answers.with_columns(
+        status=pl.when(lost & (pl.col("subject") == "two")).then(pl.lit("refused")).otherwise("status")
+    )
+    table = found(scores(items, refused, usage_of(items)), "preference_agreement")
+    assert table.select("level", "estimate", "n", "missing").rows() == [("two", 1, 2, 1), ("one", 1, 2, 1)]
     odds = found(scores(items, one, usage_of(items)), "log_odds_match")["estimate"].to_list()
     assert odds == pytest.approx([math.log(4)] * 3)
 
@@ -142,6 +148,19 @@ def test_slopes_over_sizes_are_flagged_by_what_is_wanted(items: pl.DataFrame) ->
     assert falling["ci_high"].item() < 0
     probabilities = found(table, "mean_p_match_slope")["estimate"].to_list()
     assert probabilities == pytest.approx([0.25 * 0.8] * 3)
+
+
+def test_a_subject_without_answers_takes_no_slope_from_the_others(items: pl.DataFrame) -> None:
+    answers, subjects = ladder(items)
+    openness = pl.col("item_id").is_in(items.filter(dataset="persona/openness")["item_id"].implode())
+    lost = (pl.col("subject") == "xl") | (openness & (pl.col("subject") == "m"))
+    answers = answers.with_columns(status=pl.when(lost).then(pl.lit("refused")).otherwise("status"))
+    slopes = found(scores(items, answers, usage_of(items), subjects), "match_rate_slope")
+    assert slopes.select("dataset", "estimate", "n", "missing").rows() == [
+        ("persona/agreeableness", pytest.approx(0.25), 120, 40),
+        ("persona/psychopathy", pytest.approx(0.25), 120, 40),
+    ], "two rungs are no ladder"
+    assert all(method.endswith("over 3 of 4 subjects") for method in slopes["method"])
 
 
 def test_a_ladder_has_three_rungs_of_the_same_training(items: pl.DataFrame) -> None:
