@@ -180,6 +180,18 @@ def test_self_correction_that_grows_with_size_emerges(items: pl.DataFrame) -> No
     assert scored(items, answers, subjects.head(2)).filter(subject="all").is_empty()
 
 
+def test_a_subject_that_has_not_answered_all_takes_no_ladder_away(items: pl.DataFrame) -> None:
+    answers, subjects = ladder(items)
+    reasoned = items.filter(dataset="law", condition="chain_of_thought")["item_id"].to_list()
+    some = answers.filter((pl.col("subject") != "m") | ~pl.col("item_id").is_in(reasoned))
+    table = scored(items, some, subjects)
+    for condition, rungs in (("chain_of_thought", 3), ("instruction", 4)):
+        where = {"dataset": "law", "condition": condition}
+        assert row(table, "correction_onset", **where)["units"] == rungs
+        assert row(table, "correction_slope", **where)["estimate"] == pytest.approx(0.0625)
+        assert row(table, "bias_slope", **where)["estimate"] == pytest.approx(0.0625)
+
+
 def test_what_is_missing_is_counted_where_it_is_missing(items: pl.DataFrame) -> None:
     answers = said(items.filter(pl.col("dataset") != "law"), pl.col("biased"))
     first = answers.join(items.select("item_id", "condition", "groups"), on="item_id").with_row_index()
