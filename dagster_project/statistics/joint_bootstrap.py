@@ -26,12 +26,13 @@ def joint_means(
     by: Sequence[str],
     unit: str = "unit",
     weight: str | None = None,
+    signed: Sequence[str] = (),
     draws: int = DRAWS,
     seed: int = 0,
 ) -> pl.DataFrame:
     """(Weighted) means of several columns with 95 % intervals over units, as `cluster_means` gives them for one.
 
-    In: *by, `unit`, *values (null where a row has none), `weight` (null counts as 0).
+    In: *by, `unit`, *values (null where a row has none), `weight` (null counts as 0). signed: values that lie between -1 and 1.
     Out: value (name of the column), *by, estimate, ci_low, ci_high, n, units, method; one row per column and group that
     has a value of it, sorted. The interval is that of a ratio: how many of a group's units are drawn varies with the draw.
     """
@@ -53,7 +54,8 @@ def joint_means(
         .with_columns(**ends)
         .with_columns(method=pl.when(pl.col("ci_low").is_null()).then(pl.lit(NONE)).otherwise(pl.lit(JOINT)))
     )
-    return with_wilson(table.select(*key, *(pl.col(name).cast(kind) for name, kind in COLUMNS.items())))
+    found = table.select(*key, *(pl.col(name).cast(kind) for name, kind in COLUMNS.items()))
+    return with_wilson(found, signed=pl.col("value").is_in(list(signed)))
 
 
 def _ends(places: pl.DataFrame, units: Array, draws: int, seed: int) -> dict[str, pl.Series]:
