@@ -129,6 +129,24 @@ def test_what_cannot_be_asked_is_refused_with_advice(tmp_path: Path) -> None:
     assert set(contents(Options.model_validate({"law": str(broken)}))) == {"prompts", "broken.csv"}
 
 
+@pytest.mark.parametrize("scores", ["nan,3.0", "30,inf", None])
+def test_scores_that_are_no_numbers_are_asked_of_nobody(tmp_path: Path, scores: str | None) -> None:
+    law = tmp_path / "law.csv"
+    law.write_text("sex,LSAT,UGPA\n" + ("" if scores is None else f"1,31,3.1\n2,{scores}\n"))
+    with pytest.raises(ObservatoryError, match="gaps"):
+        drafted(law=str(law))
+
+
+@pytest.mark.parametrize("name", ["context", "question", "ans0"])
+def test_a_question_of_bbq_without_words_is_refused(tmp_path: Path, name: str) -> None:
+    rows = [question(number, ["x", "old"], ["y", "young"], ["old"]) for number in range(4)]
+    whole = write_jsonl(tmp_path / "x.jsonl", rows)
+    with pytest.raises(ObservatoryError, match="two files"):
+        read_bbq([whole, whole])
+    with pytest.raises(ObservatoryError, match="not BBQ's"):
+        read_bbq([write_jsonl(tmp_path / "y.jsonl", [*rows[:3], rows[3] | {name: None}])])
+
+
 @pytest.fixture
 def items(tmp_path: Path) -> pl.DataFrame:
     """Forty sets of BBQ in ten templates, and twenty law students, under all conditions."""
