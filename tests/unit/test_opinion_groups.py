@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import polars as pl
 import pytest
 
+import sql
 from assets.collective_constitution.consensus import consensus, group_counts, representativeness, select
 from assets.collective_constitution.figures import published_figures
 from assets.collective_constitution.groups import split
@@ -120,6 +122,25 @@ def test_a_public_without_a_vote_publishes_nothing() -> None:
     nobody = votes().clear().cast({"vote": pl.Int8})
     found = published_figures(given_for(nobody, statements(), OPTIONS), one_topic)
     assert all(table.is_empty() for table in found.tables.values())
+
+
+def test_common_ground_is_what_most_surely_say() -> None:
+    given = given_for(votes(), statements(), OPTIONS.model_copy(update={"votes_are_public": True}))
+    told = published_figures(given, one_topic).tables["statement_consensus"]
+    with duckdb.connect() as connection:
+        connection.register("statement_consensus", told)
+        connection.execute(dict(zip(sql.view_names(), sql.view_statements(), strict=True))["common_ground"])
+        found = connection.execute("SELECT * FROM common_ground").pl()
+    agreed = found.filter(side="agree")
+    assert set(agreed["statement_id"].head(3)) == {"0", "1", "2"} and agreed["place"].to_list()[:3] == [
+        1,
+        2,
+        3,
+    ]
+    assert found.height <= 10 and (found["share"] > 0.5).all() and (found["z_share"] > 1.2816).all()
+    best = told.filter(statement_id=agreed["statement_id"][0]).row(0, named=True)
+    n = best["voters"]
+    assert agreed["z_share"][0] == pytest.approx(2 * (n + 1) ** 0.5 * ((best["agrees"] + 1) / (n + 1) - 0.5))
 
 
 def test_squares_hold_enough_people_and_hide_no_small_rest() -> None:
