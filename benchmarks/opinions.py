@@ -1,9 +1,14 @@
-"""Seconds from a matrix of votes to groups and consensus: `python -m benchmarks.opinions [PARTICIPANTS] [STATEMENTS]`."""
+"""Seconds from votes to opinion groups and consensus, in both variants.
+
+python -m benchmarks.opinions --participants 2000 --statements 900 --json FILE
+"""
 
 from __future__ import annotations
 
-import sys
+import argparse
+import json
 import time
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -11,6 +16,7 @@ import polars as pl
 from assets.collective_constitution.consensus import consensus, group_counts, representativeness
 from assets.collective_constitution.groups import split
 from assets.collective_constitution.matrix import vote_matrix
+from dagster_project.bench import machine
 from schemas.collective import VARIANTS
 
 SEEN = 0.3
@@ -39,6 +45,19 @@ def measure(people: int, statements: int, seed: int = 0) -> dict[str, float]:
     return {name: round(value, 3) for name, value in (seconds | {"all": sum(seconds.values())}).items()}
 
 
+def main() -> None:
+    """Measure, print, and write to `--json`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--participants", type=int, default=2_000)
+    parser.add_argument("--statements", type=int, default=900)
+    parser.add_argument("--json", type=Path)
+    chosen = parser.parse_args()
+    result = {"machine": machine(), "seconds": measure(chosen.participants, chosen.statements)}
+    text = json.dumps(result, indent=1)
+    print(text)
+    if chosen.json is not None:
+        chosen.json.write_text(text + "\n", "utf-8")
+
+
 if __name__ == "__main__":
-    sizes = [int(value) for value in sys.argv[1:3]]
-    print(measure(*(sizes or [2_000, 900])))
+    main()

@@ -46,6 +46,16 @@ def split(variant: str, matrix: VoteMatrix, *, seed: int = 0, hidden: np.ndarray
 
     hidden: (P,), votes of each participant on statements that moderators took out; Polis counts them.
     """
+    import sklearn.cluster  # noqa: F401
+    from threadpoolctl import threadpool_limits
+
+    # The points are few: threads would wait for each other more than they work, ten times more on a busy machine.
+    # Only libraries that are loaded can be held to one.
+    with threadpool_limits(1):
+        return _split(variant, matrix, seed, hidden)
+
+
+def _split(variant: str, matrix: VoteMatrix, seed: int, hidden: np.ndarray | None) -> Split:
     plane, members = _polis(matrix, hidden) if variant == POLIS else _ccai(matrix)
     if members.sum() < 3 or len(np.unique(plane.places[members], axis=0)) < 3:
         return Split(variant, plane, np.where(members, 0, NOBODY))

@@ -83,10 +83,14 @@ def _portions(groups: int, size: int) -> Iterator[tuple[int, int]]:
 def _interval(totals: Array, weights: Array, units: Array, draws: int, seed: int) -> Array:
     """(3, groups): estimate, lower and upper end. totals, weights: (units, groups)."""
     estimate = totals.sum(axis=0) / weights.sum(axis=0)
+    # Half as many digits are a thousandth of the bootstrap's own noise, and halve what the products cost.
+    totals, weights = totals.astype(np.float32), weights.astype(np.float32)
     drawn = np.concatenate(
         [
             _ratio(times @ totals, times @ weights)
-            for times in unit_draws(len(totals), draws, np.random.default_rng(seed), CELLS_AT_ONCE)
+            for times in map(
+                np.float32, unit_draws(len(totals), draws, np.random.default_rng(seed), CELLS_AT_ONCE)
+            )
         ]
     )
     tail = 50 * (1 - CONFIDENCE)
@@ -99,7 +103,7 @@ def _interval(totals: Array, weights: Array, units: Array, draws: int, seed: int
 
 
 def _ratio(totals: Array, weights: Array) -> Array:
-    return np.divide(totals, weights, out=np.full(totals.shape, np.nan), where=weights > 0)
+    return np.divide(totals, weights, out=np.full(totals.shape, np.nan, totals.dtype), where=weights > 0)
 
 
 def _percentile(drawn: Array, percent: float) -> Array:

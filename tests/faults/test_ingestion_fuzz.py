@@ -153,6 +153,7 @@ LAYOUTS = {
         [b"", b'"', b"\n", b"{", b"}", b"[", b"]", b",", b":", b"\\", b"\x00", b"\xff", b"x"]
     ),
 )
+@example(layout="array by lines", place=0.49609375, removed=0, inserted=b'"')
 def test_one_wrong_byte_costs_two_rows_at_most(
     tmp_path: Path, layout: str, place: float, removed: int, inserted: bytes
 ) -> None:

@@ -12,6 +12,7 @@ from dagster_project import embedding, evaluating, running
 from dagster_project.evaluating import Asked
 from dagster_project.home import Home
 from tests.forget_support import with_marked_user
+from tests.opinion_support import statements, votes, write_tables
 from tests.opinions_support import random_rows, write_csv
 from tests.support import HashingEmbedder, write_conversations
 from tests.tiny_llama import save_tiny_llama
@@ -122,6 +123,15 @@ def evaluated(ran: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
         voter = evaluating.model_subject(Asked(f"transformers:{model}", "voter"), [opinions])
         evaluating.evaluate(home, [opinions], [voter], {opinions.name: asked})
+        public = write_tables(folder / "votes", votes(), statements())
+        (folder / "law.csv").write_text(
+            "sex,LSAT,UGPA\n" + "".join(f"{n % 2 + 1},{30 + n},3.{n}\n" for n in range(8))
+        )
+        given = {
+            "collective_constitution": {"folder": str(public)},
+            "moral_self_correction": {"law": str(folder / "law.csv")},
+        }
+        evaluating.evaluate(home, [evaluating.evaluation_named(name) for name in given], [], given)
     assert made.spent["model_calls"] == 135 * (2 + 2)
     return home.root
 

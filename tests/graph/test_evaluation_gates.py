@@ -34,9 +34,22 @@ FAULTS: dict[str, tuple[str, str, Plant]] = {
     "a planted country": ("global_opinion_items", "human_opinions/no_canaries", staged("human_opinions", sung("country"))),
     "a country with a hidden character": ("opinion_questions", "opinion_questions/expectations", staged("opinion_questions", first(most_similar=pl.lit("a\u202eb")))),
     "a copied country": ("opinion_questions", "opinion_questions/no_leaks", staged("opinion_questions", first(least_similar=WORDS))),
+    "a planted student": ("moral_self_correction_items", "moral_self_correction_items/no_canaries", staged("moral_self_correction_items", sung("topic"))),
+    "a first component that explains least": ("opinions", "opinion_splits/expectations", staged("opinion_splits", first(explained_1=pl.lit(0.0), explained_2=pl.lit(0.5)))),
+    "more agreements than votes": ("collective_constitution", "collective_steps/expectations", staged("collective_steps", first(agrees=pl.col("votes") + 1))),
+    "a copied principle": ("collective_constitution", "collective_steps/no_leaks", staged("constitution_principles", first(text=WORDS))),
     "a metric of more units than answers": ("evaluations", "eval_metrics/expectations", staged("eval_metrics", first(units=pl.col("n") + 1))),
     "a copied metric": ("evaluations", "eval_metrics/no_leaks", staged("eval_metrics", first(method=WORDS))),
 }  # fmt: skip
+
+
+def free_text(table: str) -> bool:
+    """Whether a column of text takes any text: the schema itself refuses a leak into columns of listed words."""
+    columns = TABLES[table].schema.to_schema().columns.values()
+    return any(
+        column.dtype.type == pl.String and "isin" not in {check.name for check in column.checks}
+        for column in columns
+    )
 
 
 def test_every_gate_of_an_evaluation_has_a_fault() -> None:
@@ -44,7 +57,9 @@ def test_every_gate_of_an_evaluation_has_a_fault() -> None:
     gates = {
         f"{key.asset_key.path[-1]}/{key.name}"
         for key in checks
-        if key.name != "schema" and TABLES[key.asset_key.path[-1]].suite is not None
+        if key.name != "schema"
+        and TABLES[key.asset_key.path[-1]].suite is not None
+        and (key.name != "no_leaks" or free_text(key.asset_key.path[-1]))
     }
     assert {refused for _, refused, _ in FAULTS.values()} == gates
 
@@ -60,7 +75,7 @@ def test_a_planted_fault_is_refused_and_stops_what_follows(
         asked.lake.relabel(table.zone, table.name, WHOLE, "due again")
     plant(asked, monkeypatch)
     before, journal = asked.warehouse.read_bytes(), len(asked.lake.finished_steps())
-    suites = [evaluating.suite_named(name) for name in asked.evaluations().suites]
+    suites = [evaluating.evaluation_named(name) for name in asked.evaluations().suites]
     with pytest.raises(ObservatoryError, match=f"refused by {refused}; nothing was committed"):
         evaluating.evaluate(asked, suites, [], {})
     assert len(asked.lake.finished_steps()) == journal

@@ -61,8 +61,8 @@ def test_groups_that_are_the_same_have_the_same_interval_and_portions_do_not_mat
     found = joint_means(both, ["x"], by=["group"])
     assert found.row(0)[2:] == found.row(1)[2:]
     monkeypatch.setattr(joint_bootstrap, "CELLS_AT_ONCE", 2_500)
-    again = joint_means(both, ["x"], by=["group"])
-    assert again.select(ENDS).to_numpy() == pytest.approx(found.select(ENDS).to_numpy())
+    portions = joint_means(both, ["x"], by=["group"])
+    assert portions.select(ENDS).to_numpy() == pytest.approx(found.select(ENDS).to_numpy())
 
 
 def test_units_that_all_agree_get_wilsons_interval() -> None:

@@ -32,7 +32,7 @@ OPENING = re.compile(rb"\s*\[")
 # Without indentation, only an element on one line can be told from what it contains.
 FIRST_ELEMENT = re.compile(rb"\s*?(\n(?:[ \t]+\{|\{(?=[^\r\n])))")
 UNINDENTED = b"\n{"
-ON_ONE_LINE = re.compile(rb"\s*\{[^\r\n]")
+OVER_LINES = re.compile(rb"\s*[\[{][\r\n]")
 
 
 def read_array(source: Source, max_bytes: int = MAX_ROW_BYTES) -> Iterator[Row | Fault]:
@@ -140,7 +140,7 @@ class _ArrayScan:
 
     def _skip_to_next(self) -> bool:
         """Drop the broken element up to the next one on a line of its own; False where there is none, or none can be told."""
-        if self.marker == UNINDENTED and not ON_ONE_LINE.match(self.buffer):
+        if self.marker == UNINDENTED and OVER_LINES.match(self.buffer):
             return False
         searched = self._blank() + 1
         while self.marker:
