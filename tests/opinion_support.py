@@ -72,12 +72,10 @@ def one_topic(texts: Sequence[str]) -> np.ndarray:
 def given_for(said: pl.DataFrame, told: pl.DataFrame, options: CollectiveOptions, fewest: int = 10) -> Given:
     """What figures are made from, with the groups of both variants."""
     people = said.select("participant_id").unique()
-    none = pl.DataFrame(schema={"participant_id": pl.String, "group_id": pl.UInt8})
     read = Conversation(
         told.cast({"moderation": pl.Int8}),
         sorted_by_id(said, "participant_id", "statement_id"),
         sorted_by_id(people, "participant_id"),
-        none,
     )
     counted = apply_rules(read, options, ())
     matrix = kept_matrix(counted.statements, counted.participants, counted.votes)

@@ -16,7 +16,6 @@ from schemas.constitution import AGREED, DISAGREED
 
 SIGNIFICANT = 1.2816
 """One-sided 90 % point of the normal distribution."""
-MOST_LISTED = 5
 
 
 @dataclass(frozen=True)
@@ -127,26 +126,6 @@ def z_of_two(said: Floats, voters: Floats, others: Floats, other_voters: Floats)
     variance = pooled * (1 - pooled) * (1 / (voters + 1) + 1 / (other_voters + 1))
     positive = variance > 0
     return np.where(positive, (one - two) / np.sqrt(np.where(positive, variance, 1)), 0.0)
-
-
-def common_ground(counts: GroupCounts) -> pl.DataFrame:
-    """Statements that most participants agree, or disagree, with whatever their group: statement_id, side, share, z_share.
-
-    At most five of each side whose share passes one half surely, ordered by share times statistic.
-    """
-    voters = counts.voters.sum(axis=0)
-    frames = []
-    for side, said in ((AGREED, counts.agrees), (DISAGREED, counts.disagrees)):
-        total = said.sum(axis=0)
-        facts = {"share": smoothed(total, voters), "z_share": z_of_share(total, voters)}
-        table = pl.DataFrame({"statement_id": counts.statements, **facts}).with_columns(side=pl.lit(side))
-        sure = table.filter((pl.col("share") > 0.5) & (pl.col("z_share") > SIGNIFICANT))
-        frames.append(
-            sure.sort(pl.col("share") * pl.col("z_share"), descending=True, maintain_order=True).head(
-                MOST_LISTED
-            )
-        )
-    return pl.concat(frames).select("statement_id", "side", "share", "z_share")
 
 
 def select(

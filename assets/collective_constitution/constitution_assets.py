@@ -95,7 +95,7 @@ def opinions(
 @table_step(
     outputs=PUBLISHED,
     inputs=(*SAID, OPINION_MEMBERS),
-    version="1",
+    version="2",
     group=STUDY.name,
     settings=("min_users", "dp_epsilon", *STUDY.roles),
     contents=lambda options: contents_of(STUDY, options),
@@ -120,7 +120,12 @@ def collective_constitution(step: Step, **inputs: pl.LazyFrame) -> Result:
         lambda texts: default_embedder().encode(texts),
     )
     facts = {"principles": found.tables[CONSTITUTION_PRINCIPLES.name].height, "withheld": found.withheld}
-    return Result(found.tables, metadata=facts, on_commit=_files(step, found.yaml, found.markdown))
+    return Result(
+        found.tables,
+        rows_in=inputs[COLLECTIVE_VOTES.name].select(pl.len()).collect().item(),
+        metadata=facts,
+        on_commit=_files(step, found.yaml, found.markdown),
+    )
 
 
 def _files(step: Step, yaml: str, markdown: str) -> Callable[[], None]:

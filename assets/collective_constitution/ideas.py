@@ -7,7 +7,7 @@ are only ever proposed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +48,17 @@ def ideas(
         return pl.DataFrame(schema=SCHEMA)
     alike = _likeness(ordered, encode)
     names, denies = ordered["statement_id"].to_list(), ordered["denies"].to_numpy()
-    leaders: list[int] = []
+    members: dict[int, list[int]] = {}
     rows: list[dict[str, Any]] = []
     for place, name in enumerate(names):
-        row = _joined(place, leaders, alike, denies, (merge_above, propose_above), names, decisions)
-        if row["outcome"] != MERGED:
-            leaders.append(place)
+        decided = {
+            lead: _decided(name, [names[at] for at in idea], decisions) for lead, idea in members.items()
+        }
+        row = _joined(place, decided, alike, denies, (merge_above, propose_above), names)
+        if row["outcome"] == MERGED:
+            members[names.index(row["leader"])].append(place)
+        else:
+            members[place] = [place]
             row["leader"] = name
         rows.append({"statement_id": name, **row})
     return pl.DataFrame(rows, schema=SCHEMA)
@@ -66,19 +71,24 @@ def _likeness(ordered: pl.DataFrame, encode: Encode) -> np.ndarray:
     return np.where(words[:, None] == words[None, :], 1.0, np.clip(vectors @ vectors.T, -1, 1))
 
 
+def _decided(name: str, idea: Sequence[str], decisions: Decisions) -> str | None:
+    """What a person decided of a statement and an idea, by any statement of it; kept apart from one is kept apart from all."""
+    said = {decisions.get(frozenset((name, member))) for member in idea}
+    return KEEP if KEEP in said else MERGE if MERGE in said else None
+
+
 def _joined(
     place: int,
-    leaders: Sequence[int],
+    decided: Mapping[int, str | None],
     alike: np.ndarray,
     denies: np.ndarray,
     cuts: tuple[float, float],
     names: Sequence[str],
-    decisions: Decisions,
 ) -> dict[str, Any]:
-    """What becomes of a statement beside the leaders before it."""
+    """What becomes of a statement beside the leaders before it. decided: of each leader's idea, by a person."""
+    leaders = list(decided)
     if not leaders:
         return {"outcome": PRINCIPLE, "reason": "highest consensus"}
-    decided = {lead: decisions.get(frozenset((names[place], names[lead]))) for lead in leaders}
     open_to = [lead for lead in leaders if decided[lead] != KEEP]
     nearest = max(leaders, key=lambda lead: alike[place, lead])
     merged = [lead for lead in open_to if decided[lead] == MERGE]

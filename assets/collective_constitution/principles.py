@@ -28,6 +28,10 @@ DUTY = re.compile(
     r"(?P<no>n['’]t| not| never)? (?:also )?(?:always )?(?P<no2>not |never )?(?P<rest>[^.!?]+)[.!?]*$",
     re.IGNORECASE,
 )
+FURTHER = re.compile(r"\b(?:should|must|shall|needs? to|has to|have to|ought to)\b", re.IGNORECASE)
+"""A second duty: what is asked of the first, most or least, may be the reverse of what is asked of it."""
+CONTRAST = re.compile(r"\b(?:but|instead|rather)\b", re.IGNORECASE)
+"""What follows upon a denial is not denied."""
 FRAME = re.compile(
     r"^(?:please )?(?:choose|select|pick|prefer|which)(?: the)?(?: \w+)? (?:response|answer|reply)s?"
     r"(?: that| which)?(?: (?:does|is|are|would be|do))?(?: the)?(?: (?:most|least|best|more|less))?(?: to)?\s*",
@@ -39,14 +43,14 @@ SCHEMA = {"text": pl.String, "editor": pl.String, "rationale": pl.String, "write
 def by_rule(statement: str) -> tuple[str, str, str]:
     """Principle, editor and rationale of one statement: "AI should (not) X" asks for what does the most (least) to X."""
     duty = DUTY.match(" ".join(statement.split()))
-    if duty is None:
+    denied = duty is not None and bool(duty["no"]) != bool(duty["no2"])
+    if duty is None or FURTHER.search(duty["rest"]) or (denied and CONTRAST.search(duty["rest"])):
         plain = statement.strip().rstrip(".")
         return (
             f'{OPENING} is most in line with this: "{plain}".',
             WRAPPED,
-            "no duty of an AI can be read in its form",
+            "no single duty of an AI can be read in its form",
         )
-    denied = bool(duty["no"]) != bool(duty["no2"])
     amount, asked = ("least", "should not") if denied else ("most", "should")
     return f"{OPENING} does the {amount} to {duty['rest'].strip()}.", RULE, f"what an AI {asked} do"
 

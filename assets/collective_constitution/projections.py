@@ -19,13 +19,13 @@ class Plane:
     explained: Floats
 
 
-def polis_plane(votes: Floats, voted: np.ndarray | None = None, columns: int | None = None) -> Plane:
+def polis_plane(votes: Floats, voted: np.ndarray | None = None) -> Plane:
     """Participants on the two components of greatest variance of the votes about each statement's mean.
 
     A missing vote is the statement's mean and adds nothing, so who voted rarely would stand near the middle: places are
-    stretched by sqrt(columns / votes). votes: (P, S), NaN where missing. voted, columns: votes of each participant and
-    statements, those counted that were taken out of the matrix because all votes on them count as 0. The components are
-    what power iteration goes to, found at once.
+    stretched by sqrt(S / votes). votes: (P, S), NaN where missing. voted: votes of each participant, those counted that were
+    taken out of the matrix because all votes on them count as 0. The components are what power iteration goes to, found at
+    once.
     """
     seen = ~np.isnan(votes)
     means = np.where(seen, votes, 0).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
@@ -33,7 +33,7 @@ def polis_plane(votes: Floats, voted: np.ndarray | None = None, columns: int | N
     # A column of imputed means is centred already: it is the mean of the whole column.
     components, explained = principal_components(centred)
     each = seen.sum(axis=1) if voted is None else voted
-    stretch = np.sqrt((columns or votes.shape[1]) / np.maximum(each, 1))
+    stretch = np.sqrt(votes.shape[1] / np.maximum(each, 1))
     return Plane(stretch[:, None] * (centred @ components.T), explained)
 
 
@@ -44,7 +44,7 @@ def ccai_plane(votes: Floats) -> Plane:
     votes: (P, S), NaN where missing.
     """
     filled = np.nan_to_num(votes).T
-    components, explained = principal_components(filled - filled.mean(axis=0))
+    components, explained = principal_components(filled - filled.sum(axis=0) / max(len(filled), 1))
     return Plane(components.T, explained)
 
 
@@ -57,6 +57,8 @@ def principal_components(centred: Floats) -> tuple[Floats, Floats]:
     from scipy.linalg import eigh
 
     rows, columns = centred.shape
+    if not centred.size:
+        return np.zeros((COMPONENTS, columns)), np.zeros(COMPONENTS)
     products = centred.T @ centred if columns <= rows else centred @ centred.T
     count = min(COMPONENTS, len(products))
     values, vectors = eigh(products, subset_by_index=[len(products) - count, len(products) - 1])

@@ -35,32 +35,31 @@ class Conversation:
     """What was voted on and how, sorted by id.
 
     statements: statement_id, text, moderation. votes: participant_id, statement_id, vote; no row where nothing was seen.
-    participants: participant_id, among them those without a vote. given: participant_id, group_id of the data's own
-    opinion groups, no row where it has none.
+    participants: participant_id, among them those without a vote.
     """
 
     statements: pl.DataFrame
     votes: pl.DataFrame
     participants: pl.DataFrame
-    given: pl.DataFrame
 
 
 def read_conversation(folder: Path) -> Conversation:
     """The statements and votes of a folder.
 
-    Of several votes of a participant on a statement the latest counts (the last row where there is no time). Raises
-    ObservatoryError where files or columns lack, an id is given twice, or a vote means nothing.
+    Of several votes of a participant on a statement the latest counts. Raises ObservatoryError where files, columns or
+    ids lack, an id is given twice, a vote means nothing, or two that differ have no time that tells which is the latest.
     """
     statements = _statements(folder)
     wide = folder / "participants-votes.csv"
     if wide.is_file():
-        people = _table(wide).rename({"participant": "participant_id"})
+        people = _people(_table(wide))
         votes = _from_wide(people, statements)
-        given = _given_groups(people)
         participants = people.select("participant_id")
     else:
         votes = _latest(_events(_named(folder, "votes")))
-        participants, given = votes.select("participant_id").unique(), _no_groups()
+        participants = votes.select("participant_id").unique()
+    if {"agrees", "disagrees"} <= set(statements.columns):
+        votes = oriented(votes, statements)
     unknown = votes.join(statements, on="statement_id", how="anti").height
     if unknown:
         raise ObservatoryError(f"{unknown} votes are on statements that are not there; {HELP}")
@@ -70,7 +69,6 @@ def read_conversation(folder: Path) -> Conversation:
         sorted_by_id(statements, "statement_id"),
         sorted_by_id(votes, "participant_id", "statement_id"),
         sorted_by_id(participants, "participant_id"),
-        sorted_by_id(given, "participant_id"),
     )
 
 
@@ -115,7 +113,7 @@ def _statements(folder: Path) -> pl.DataFrame:
     )
     if not read["moderation"].is_in(MODERATION).fill_null(False).all():
         raise ObservatoryError("moderation of a statement is 1 (in), 0 (not looked at) or -1 (out)")
-    if read["statement_id"].is_duplicated().any():
+    if _with_ids(read, "statement_id")["statement_id"].is_duplicated().any():
         raise ObservatoryError("a statement has two rows; give each only one")
     # Nobody could have voted on words that are not there.
     blank = pl.col("text").fill_null("") == ""
@@ -125,42 +123,56 @@ def _statements(folder: Path) -> pl.DataFrame:
     )
 
 
+def _people(table: pl.DataFrame) -> pl.DataFrame:
+    if "participant" not in table.columns:
+        raise ObservatoryError(f"the table of participants' votes lacks the column participant; {HELP}")
+    people = table.rename({"participant": "participant_id"})
+    return _with_ids(people.with_columns(pl.col("participant_id").str.strip_chars()), "participant_id")
+
+
 def _from_wide(people: pl.DataFrame, statements: pl.DataFrame) -> pl.DataFrame:
     known = set(statements["statement_id"])
     columns = [name for name in people.columns if name in known or name.isdigit()]
     long = people.select("participant_id", *columns).unpivot(
         index="participant_id", variable_name="statement_id", value_name="vote"
     )
-    votes = _votes(long.filter(pl.col("vote").fill_null("").str.strip_chars() != ""))
-    tallied = {"agrees", "disagrees"} <= set(statements.columns)
-    return oriented(votes, statements) if tallied else votes
-
-
-def _given_groups(people: pl.DataFrame) -> pl.DataFrame:
-    if "group-id" not in people.columns:
-        return _no_groups()
-    group = pl.col("group-id").cast(pl.Float64, strict=False).cast(pl.UInt8, strict=False)
-    return people.select("participant_id", group_id=group).drop_nulls()
-
-
-def _no_groups() -> pl.DataFrame:
-    return pl.DataFrame(schema={"participant_id": pl.String, "group_id": pl.UInt8})
+    return _votes(long.filter(pl.col("vote").fill_null("").str.strip_chars() != ""))
 
 
 def _events(table: pl.DataFrame) -> pl.DataFrame:
+    """participant_id, statement_id, vote, and time where the table has it; a row without a vote says nothing."""
     events = table.rename({old: new for old, new in VOTE_NAMES.items() if old in table.columns})
     if not {"participant_id", "statement_id", "vote"} <= set(events.columns):
         raise ObservatoryError(f"the table of votes lacks columns; {HELP}")
-    return events.drop_nulls(["participant_id", "statement_id", "vote"])
+    said = events.filter(pl.col("vote").cast(pl.String).str.strip_chars().fill_null("") != "")
+    read = _votes(said)
+    if "time" not in said.columns:
+        return read
+    times = said["time"].cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False)
+    if not times.is_finite().fill_null(False).all():
+        raise ObservatoryError("the time of a vote is a number, such as milliseconds, in every row")
+    return read.with_columns(time=times)
 
 
 def _latest(events: pl.DataFrame) -> pl.DataFrame:
-    ordered = (
-        events.sort(pl.col("time").cast(pl.Float64), maintain_order=True)
-        if "time" in events.columns
-        else events
-    )
-    return _votes(ordered.unique(["participant_id", "statement_id"], keep="last", maintain_order=True))
+    key = ["participant_id", "statement_id"]
+    if "time" in events.columns:
+        events = events.filter(pl.col("time") == pl.col("time").max().over(key)).drop("time")
+    latest = events.unique()
+    unclear = latest.select(key).is_duplicated().sum()
+    if unclear:
+        raise ObservatoryError(
+            f"{unclear} votes of the same participant on the same statement differ, and no column `time` tells which is "
+            "the latest; add it, or leave the earlier ones out"
+        )
+    return latest
+
+
+def _with_ids(frame: pl.DataFrame, *columns: str) -> pl.DataFrame:
+    """The frame. Raises ObservatoryError where an id is missing: whose vote that is, nobody could tell."""
+    if frame.select(pl.any_horizontal(pl.col(columns).fill_null("") == "").any()).item():
+        raise ObservatoryError(f"rows lack {' or '.join(columns)}; {HELP}")
+    return frame
 
 
 def _votes(frame: pl.DataFrame) -> pl.DataFrame:
@@ -173,7 +185,7 @@ def _votes(frame: pl.DataFrame) -> pl.DataFrame:
     )
     if votes["vote"].null_count():
         raise ObservatoryError(f"a vote is agree, disagree or pass, or one of {', '.join(map(str, VOTES))}")
-    return votes
+    return _with_ids(votes, "participant_id", "statement_id")
 
 
 def _named(folder: Path, name: str) -> pl.DataFrame:

@@ -81,19 +81,19 @@ def means(
     by: Sequence[str] = PART,
     *,
     share: bool = True,
+    signed: bool = False,
     most_cells: int = MOST_CELLS,
 ) -> pl.DataFrame:
     """Rows of a mean, by item and by usage. A part of which no item is near usage has a row without an estimate.
 
-    In: *by, unit, usage_weight and `value` (left out where it is null). share: it is one, or a probability. most_cells: as
-    in `cluster_means`.
+    In: *by, unit, usage_weight and `value` (left out where it is null). share: it is one, or a probability. signed,
+    most_cells: as in `cluster_means`.
     """
-    plain = cluster_means(scored, value, by=by, share=share, draws=DRAWS, most_cells=most_cells)
+    of = {"share": share, "signed": signed, "draws": DRAWS, "most_cells": most_cells}
+    plain = cluster_means(scored, value, by=by, **of)
     if plain.is_empty():
         return empty()
-    weighted = cluster_means(
-        scored, value, by=by, weight=WEIGHT[BY_USAGE], share=share, draws=DRAWS, most_cells=most_cells
-    )
+    weighted = cluster_means(scored, value, by=by, weight=WEIGHT[BY_USAGE], **of)
     return pl.concat(
         [
             rows(plain, metric, missing),

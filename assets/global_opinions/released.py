@@ -37,7 +37,7 @@ COLUMNS = {name: column.dtype.type for name, column in HumanOpinion.to_schema().
 class Released:
     """opinions: schemas.opinions.HumanOpinion, with column `question` (its text). left_out: step, rows.
 
-    Of left_out: questions read, without text, unreadable, with fewer than two options or more than letters; answers of a
+    Of left_out: questions (of the JSON form: also objects) read, without text, unreadable, with fewer than two options or more than letters; answers of a
     country that are unreadable or of another length than the options, that sum to nothing; rescaled, which are kept.
     """
 
@@ -65,7 +65,7 @@ def read_released(path: Path) -> Released:
     counts: dict[str, int] = dict.fromkeys(
         ("read", "without text", "unreadable", "options", "shares unreadable", "shares empty", "rescaled"), 0
     )
-    questions = _from_json(path) if path.suffix == ".json" else _from_csv(path, counts)
+    questions = _from_json(path, counts) if path.suffix == ".json" else _from_csv(path, counts)
     seen: dict[str, int] = {}
     rows: list[dict[str, Any]] = []
     for question in questions:
@@ -108,7 +108,7 @@ def _from_csv(path: Path, counts: dict[str, int]) -> Iterator[_Question]:
         yield _Question(row["source"] or NO_SOURCE, row["question"] or "", names, selections)
 
 
-def _from_json(path: Path) -> list[_Question]:
+def _from_json(path: Path, counts: dict[str, int]) -> list[_Question]:
     try:
         rows = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
@@ -117,13 +117,25 @@ def _from_json(path: Path) -> list[_Question]:
         isinstance(row, dict) and set(JSON_FIELDS) <= set(row) for row in rows
     ):
         raise ObservatoryError(f"{path.name} is no list of objects with {', '.join(JSON_FIELDS)}")
-    asked: dict[tuple[str, str, tuple[str, ...]], dict[str, Any]] = {}
+    asked: dict[tuple[str, str, tuple[str, ...]], list[dict[str, Any]]] = {}
     for row in rows:
+        country = row["country"]
+        if not isinstance(row["options"], list) or not isinstance(country, str):
+            counts["read"] += 1
+            counts["unreadable"] += 1
+            continue
         options = tuple(map(option_text, row["options"]))
         key = (str(row.get("source") or NO_SOURCE), str(row["question"] or ""), options)
-        asked.setdefault(key, {})[str(row["country"])] = row["distribution"]
+        years = asked.setdefault(key, [])
+        # Who has answered the question before is asked it again: in another year, which makes it another question.
+        free = next((year for year in years if country not in year), None)
+        if free is None:
+            years.append(free := {})
+        free[country] = row["distribution"]
     return [
-        _Question(source, text, list(options), shares) for (source, text, options), shares in asked.items()
+        _Question(source, text, list(options), shares)
+        for (source, text, options), years in asked.items()
+        for shares in years
     ]
 
 
@@ -166,7 +178,7 @@ def _rows(question: _Question, unit: str, name: str, counts: dict[str, int]) -> 
         "question": question.text.strip(),
     }
     for country, given in question.shares.items():
-        shares = _shares(given, len(question.options))
+        shares = _shares(given, len(question.options)) if str(country).strip() else None
         total = sum(shares or ())
         if shares is None or not total:
             counts["shares unreadable" if shares is None else "shares empty"] += 1
@@ -178,5 +190,8 @@ def _rows(question: _Question, unit: str, name: str, counts: dict[str, int]) -> 
 def _shares(given: Any, length: int) -> Sequence[float] | None:
     if not isinstance(given, list) or len(given) != length:
         return None
-    numbers = all(isinstance(share, int | float) and math.isfinite(share) and share >= 0 for share in given)
+    numbers = all(
+        isinstance(share, int | float) and not isinstance(share, bool) and math.isfinite(share) and share >= 0
+        for share in given
+    )
     return [float(share) for share in given] if numbers else None

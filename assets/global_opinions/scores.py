@@ -25,6 +25,7 @@ SCALE_E = math.sqrt(math.log(2))
 """A Jensen-Shannon distance in base e is that in base 2 times this."""
 OF_COUNTRIES = (*SIMILARITIES, "relative", "shift")
 OF_ANSWERS = ("similarity", "entropy", "human_entropy", "overconfidence", "missing_mass", "half_missing")
+DIFFERENCES = ("relative", "shift")
 REFUSED = "refused"
 MOSTLY_MISSING = 0.5
 UNREACHED = "nothing of real usage is near"
@@ -72,8 +73,8 @@ def _with_all(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _means(rows: pl.DataFrame, values: Sequence[str], by: Sequence[str]) -> pl.DataFrame:
     """Means with every item counting once, and by real usage; what no usage is near has no estimate there."""
-    by_item = joint_means(rows, values, by=by)
-    reached = joint_means(rows, values, by=by, weight="usage")
+    by_item = joint_means(rows, values, by=by, signed=DIFFERENCES)
+    reached = joint_means(rows, values, by=by, weight="usage", signed=DIFFERENCES)
     key = ["value", *by]
     by_usage = (
         by_item.select(key)

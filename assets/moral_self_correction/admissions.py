@@ -49,6 +49,14 @@ def _read(path: Path) -> pl.DataFrame:
         raise ObservatoryError(
             f"{path.name} lacks {', '.join(COLUMNS)}; give the file of law students with `law`"
         ) from None
-    if sum(rows.null_count().row(0)) or not rows["sex"].is_in(list(SEXES)).all():
-        raise ObservatoryError(f"{path.name} has gaps, or a sex that is neither 1 (female) nor 2 (male)")
+    whole = rows.select(pl.all_horizontal(pl.all().is_finite()).all()).item()
+    if (
+        rows.is_empty()
+        or sum(rows.null_count().row(0))
+        or not whole
+        or not rows["sex"].is_in(list(SEXES)).all()
+    ):
+        raise ObservatoryError(
+            f"{path.name} has no rows, gaps, or a sex that is neither 1 (female) nor 2 (male)"
+        )
     return rows

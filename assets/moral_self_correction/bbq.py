@@ -52,6 +52,8 @@ def read_bbq(
     sets drawn by the seed. Raises ObservatoryError where a file is not BBQ's.
     """
     read = pl.concat(_read(path) for path in paths)
+    if read.select("category", "example_id").is_duplicated().any():
+        raise ObservatoryError("two files of BBQ hold the same examples; give each category only once")
     if rows is not None:
         read = _drawn(read, rows // SET, seed)
     known = with_targets(read, None if metadata is None else _metadata(metadata))
@@ -90,6 +92,7 @@ def _read(path: Path) -> pl.DataFrame:
         ~pl.col("context_condition").is_in(list(KINDS))
         | ~pl.col("question_polarity").is_in(["neg", "nonneg"])
         | ~pl.col("label").is_in(range(len(LETTERS)))
+        | pl.any_horizontal(pl.col(name).is_null() for name in SCHEMA)
     )
     if strange.height or made.select("category", "example_id").is_duplicated().any():
         raise ObservatoryError(f"{path.name} has rows that are not BBQ's, or the same example twice")

@@ -65,11 +65,11 @@ def bias_metrics(cases: pl.DataFrame, missing: pl.DataFrame) -> pl.DataFrame:
     among_named = {"signed": pl.col("signed"), "named": pl.col("named")}
     return pl.concat(
         [
-            means(unclear, "signed", "bias_score", untold, GROUPED, share=False),
+            means(unclear, "signed", "bias_score", untold, GROUPED, share=False, signed=True),
             statistics(clear, among_named, ratio, "bias_score", untold, GROUPED),
             statistics(unclear, among_named, ratio, "bias_unscaled", untold, GROUPED),
             _macro(unclear, untold),
-            means(cases, "bias_mass", "bias_mass", untold, GROUPED, share=False),
+            means(cases, "bias_mass", "bias_mass", untold, GROUPED, share=False, signed=True),
             means(cases, "hit", "accuracy", tied, GROUPED),
             means(cases, "no_group", "unknown_rate", tied, GROUPED),
             _positions(cases, missing),

@@ -7,6 +7,7 @@ subjects of one size differ is not part of them.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import polars as pl
 
@@ -25,18 +26,27 @@ def emergence_metrics(bias: Bias, corrections: pl.DataFrame, subjects: pl.DataFr
 
     group: parameters (slope per factor of ten) or rl_steps (slope per step); level: what the subjects of the ladder share.
     correction_onset is the smallest rung from which on every rung corrects, with its whole interval above 0 and enough units for
-    a verdict; null where there is none. In: corrections as `correction_metrics` gives them; subjects: subject, parameters, rl_steps.
+    a verdict; null where there is none. A ladder is of the subjects that have answered the data set under the condition,
+    whoever else has answered another one. In: corrections as `correction_metrics` gives them; subjects: subject, parameters,
+    rl_steps.
     """
-    answered = subjects.filter(pl.col("subject").is_in(bias.cases["subject"].unique().to_list()))
-    made = [part for ladder in ladders(answered) for part in _of_ladder(bias, corrections, ladder)]
+    made = [_slopes(part, ladder, "bias_slope") for part, ladder in _climbed(bias, subjects)]
+    for pair in beside_question(bias):
+        for part, ladder in _climbed(pair, subjects):
+            made.append(_slopes(part, ladder, "correction_slope"))
+            alike = part.cases.select("dataset", "condition").unique()
+            made.append(_onsets(corrections.join(alike, on=alike.columns, how="semi"), ladder))
     return pl.concat([empty(), *made])
 
 
-def _of_ladder(bias: Bias, corrections: pl.DataFrame, ladder: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    yield _slopes(bias, ladder, "bias_slope")
-    for pair in beside_question(bias):
-        yield _slopes(pair, ladder, "correction_slope")
-    yield _onsets(corrections, ladder)
+def _climbed(bias: Bias, subjects: pl.DataFrame) -> Iterator[tuple[Bias, pl.DataFrame]]:
+    """The ladders of those who have answered, each with the cases of the data sets that all of them have answered."""
+    key = ["dataset", "condition"]
+    answered = bias.cases.group_by(key).agg(names=pl.col("subject").unique().sort())
+    for (names,), parts in answered.sort(key).group_by("names", maintain_order=True):
+        cases = bias.cases.join(parts.select(key), on=key, how="semi")
+        for ladder in ladders(subjects.filter(pl.col("subject").is_in(list(names)))):
+            yield replace(bias, cases=cases), ladder
 
 
 def _slopes(bias: Bias, ladder: pl.DataFrame, metric: str) -> pl.DataFrame:

@@ -54,7 +54,15 @@ def parity_metrics(rows_of: pl.DataFrame, cases: pl.DataFrame, missing: pl.DataF
     by_race = rows_of.with_columns(group=pl.lit("race"), level="race")
     return pl.concat(
         [
-            means(cases, "difference", "parity_difference", missing, share=False, most_cells=FEW_CELLS),
+            means(
+                cases,
+                "difference",
+                "parity_difference",
+                missing,
+                share=False,
+                signed=True,
+                most_cells=FEW_CELLS,
+            ),
             *(
                 means(
                     part,
@@ -63,11 +71,12 @@ def parity_metrics(rows_of: pl.DataFrame, cases: pl.DataFrame, missing: pl.DataF
                     missing,
                     GROUPED,
                     share=False,
+                    signed=True,
                     most_cells=FEW_CELLS,
                 )
                 for part in parts
             ),
-            means(cases, "chosen", "choice_difference", missing, share=False),
+            means(cases, "chosen", "choice_difference", missing, share=False, signed=True),
             rows(_mcnemar(cases), "choice_p_value", missing),
             rows(_between_phrasings(cases), "parity_between_phrasings", missing),
             means(by_race, "yes", "p_admit", missing, GROUPED, most_cells=FEW_CELLS),

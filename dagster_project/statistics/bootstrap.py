@@ -57,6 +57,7 @@ def cluster_means(
     unit: str = "unit",
     weight: str | None = None,
     share: bool = False,
+    signed: bool = False,
     draws: int = DRAWS,
     seed: int = 0,
     most_cells: int = MOST_CELLS,
@@ -68,7 +69,8 @@ def cluster_means(
     where one unit is left, and the estimate too where nothing has a weight. Where each unit says the same 0 or the same 1
     no draw can differ, and the interval is Wilson's at the number of units. share: the values are shares or probabilities,
     whose interval ends at 0 and 1 at the latest; of few units it is Wilson's at what they are worth, and where they all say
-    the same, at their number. most_cells: distinct units above which the interval is the linearised one.
+    the same, at their number. signed: they lie between -1 and 1, and Wilson's interval is mirrored at 0 where they are all 0
+    or all -1. most_cells: distinct units above which the interval is the linearised one.
     """
     w = pl.lit(1.0) if weight is None else pl.col(weight).fill_null(0.0)
     kept = frame.filter(pl.col(value).is_not_null()).select(
@@ -89,7 +91,7 @@ def cluster_means(
         seed=seed,
         most_cells=most_cells,
     )
-    return with_wilson(table)
+    return with_wilson(table, signed=pl.lit(signed))
 
 
 def cluster_statistic(
@@ -223,14 +225,22 @@ def ratio(sums: Array) -> Array:
     return np.divide(sums[:, 0], sums[:, 1], out=np.full(len(sums), np.nan), where=sums[:, 1] > 0)
 
 
-def with_wilson(table: pl.DataFrame) -> pl.DataFrame:
-    """The table of estimates with Wilson's interval where no draw can differ, and the value is a share of 0 or 1."""
-    same = (pl.col("ci_low") == pl.col("ci_high")) & pl.col("estimate").is_in([0.0, 1.0])
+def with_wilson(table: pl.DataFrame, signed: pl.Expr) -> pl.DataFrame:
+    """The table of estimates with Wilson's interval where no draw can differ, and the value is a share of 0 or 1.
+
+    signed: whether the values of a row lie between -1 and 1: 0 then has that interval to both sides, and -1 that of 1.
+    """
+    possible = pl.col("estimate").is_in([0.0, 1.0]) | (signed & (pl.col("estimate") == -1))
+    same = (pl.col("ci_low") == pl.col("ci_high")) & possible
     units = table["units"].cast(pl.Float64).to_numpy()
-    shares = table["estimate"].fill_null(0.0).clip(0, 1).round(0).to_numpy()
+    shares = table["estimate"].fill_null(0.0).abs().clip(0, 1).round(0).to_numpy()
     found = wilson(shares * units, units)
+    low, high = pl.Series(np.asarray(found.low)), pl.Series(np.asarray(found.high))
+    nothing, below = signed & (pl.col("estimate") == 0), pl.col("estimate") < 0
+    wide_low = pl.when(nothing | below).then(-high).otherwise(low)
+    wide_high = pl.when(below).then(-low).otherwise(high)
     return table.with_columns(
-        ci_low=pl.when(same).then(pl.Series(np.asarray(found.low))).otherwise("ci_low"),
-        ci_high=pl.when(same).then(pl.Series(np.asarray(found.high))).otherwise("ci_high"),
+        ci_low=pl.when(same).then(wide_low).otherwise("ci_low"),
+        ci_high=pl.when(same).then(wide_high).otherwise("ci_high"),
         method=pl.when(same).then(pl.lit(WILSON)).otherwise("method"),
     )

@@ -35,12 +35,13 @@ def joint_means(
     by: Sequence[str],
     unit: str = "unit",
     weight: str | None = None,
+    signed: Sequence[str] = (),
     draws: int = DRAWS,
     seed: int = 0,
 ) -> pl.DataFrame:
     """(Weighted) means of several columns with 95 % intervals over units, as `cluster_means` gives them for one.
 
-    In: *by, `unit`, *values (null where a row has none), `weight` (null counts as 0).
+    In: *by, `unit`, *values (null where a row has none), `weight` (null counts as 0). signed: values that lie between -1 and 1.
     Out: value (name of the column), *by, estimate, ci_low, ci_high, n, units, method; one row per column and group that
     has a value of it, sorted. The interval is that of a ratio: how many of a group's units are drawn varies with the draw.
     Groups of few units have theirs by themselves.
@@ -57,7 +58,7 @@ def joint_means(
     few = pl.len().over(key) < FEW_UNITS
     alone = cluster_statistic(sums.filter(few), ["total", "weight"], ratio, by=key, size="weight")
     together = _together(sums.filter(~few), key, unit, draws, seed)
-    return with_wilson(pl.concat([together, alone]).sort(key))
+    return with_wilson(pl.concat([together, alone]).sort(key), signed=pl.col("value").is_in(list(signed)))
 
 
 def _together(sums: pl.DataFrame, key: list[str], unit: str, draws: int, seed: int) -> pl.DataFrame:

@@ -57,6 +57,18 @@ def test_units_that_all_agree_get_wilsons_interval() -> None:
     assert found["ci_high"] == 1
 
 
+@pytest.mark.parametrize("value", [-1.0, 0.0, 1.0])
+def test_differences_that_are_all_alike_are_as_unsure_to_both_sides(value: float) -> None:
+    known = rows([value] * 10, list("abcdefghij"))
+    found = cluster_means(known, "value", by=[], signed=True).row(0, named=True)
+    turned = cluster_means(known.with_columns(-pl.col("value")), "value", by=[], signed=True).row(
+        0, named=True
+    )
+    assert found["method"] == WILSON and found["ci_low"] <= value <= found["ci_high"]
+    assert (found["ci_low"], found["ci_high"]) == (-turned["ci_high"], -turned["ci_low"])
+    assert found["ci_high"] - found["ci_low"] > 0.25
+
+
 def test_a_constant_that_is_no_share_keeps_its_point() -> None:
     found = cluster_means(rows([2.5] * 6, list("abcdef")), "value", by=[]).row(0, named=True)
     assert (found["ci_low"], found["ci_high"], found["method"]) == (2.5, 2.5, JACKKNIFE)

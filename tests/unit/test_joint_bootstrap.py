@@ -68,6 +68,9 @@ def test_groups_that_are_the_same_have_the_same_interval_and_portions_do_not_mat
 def test_units_that_all_agree_get_wilsons_interval() -> None:
     rows = frame(units=10, groups=1).with_columns(x=pl.lit(1.0))
     assert joint_means(rows, ["x"], by=["group"])["method"].to_list() == [WILSON]
+    nothing = rows.with_columns(x=pl.lit(0.0), y=pl.lit(0.0))
+    found = joint_means(nothing, ["x", "y"], by=["group"], signed=["y"])
+    assert found["ci_low"][0] == 0 and found["ci_low"][1] == -found["ci_high"][1] < 0
 
 
 def test_intervals_hold_the_truth_in_groups_of_part_of_the_units() -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import polars as pl
 import pytest
 
+import sql
 from assets.collective_constitution.consensus import consensus, group_counts, representativeness, select
 from assets.collective_constitution.figures import published_figures
 from assets.collective_constitution.groups import split
@@ -16,12 +18,11 @@ from assets.collective_constitution.ideas import ideas
 from assets.collective_constitution.matrix import VoteMatrix, vote_matrix
 from assets.collective_constitution.options import CollectiveOptions
 from assets.collective_constitution.principles import by_rule, concept, read_principle
-from assets.collective_constitution.reading import oriented, read_conversation
 from assets.evaluation.constitutions import read_constitution
 from dagster_project.errors import ObservatoryError
 from schemas.collective import CCAI, POLIS
 from schemas.published import MODELS
-from tests.opinion_support import given_for, one_topic, statements, votes, write_tables
+from tests.opinion_support import given_for, one_topic, statements, votes
 
 OPTIONS = CollectiveOptions(folder="nowhere", agreement=0.8)
 
@@ -29,46 +30,6 @@ OPTIONS = CollectiveOptions(folder="nowhere", agreement=0.8)
 def matrix_of(people: int, count: int, camps: int = 2) -> VoteMatrix:
     said = votes(people, count, camps)
     return vote_matrix(said, [f"p{place}" for place in range(people)], [str(place) for place in range(count)])
-
-
-def test_plain_tables_are_read_and_the_latest_vote_counts(tmp_path: Path) -> None:
-    said = pl.DataFrame(
-        {
-            "participant_id": ["2", "10", "2", "2"],
-            "statement_id": ["0", "0", "1", "0"],
-            "vote": ["agree", "disagree", "pass", "disagree"],
-            "time": [1, 1, 2, 3],
-        }
-    )
-    read = read_conversation(write_tables(tmp_path, said, statements(2)))
-    assert read.votes.rows() == [("2", "0", -1), ("2", "1", 0), ("10", "0", -1)]
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        (pl.lit("maybe").alias("vote"), "agree, disagree or pass"),
-        (pl.lit("99").alias("statement_id"), "statements that are not there"),
-    ],
-)
-def test_what_means_nothing_is_refused(tmp_path: Path, change: pl.Expr, said: str) -> None:
-    folder = write_tables(tmp_path, votes(5, 3).cast(pl.String).with_columns(change), statements(3))
-    with pytest.raises(ObservatoryError, match=said):
-        read_conversation(folder)
-
-
-def test_an_empty_folder_says_what_is_expected(tmp_path: Path) -> None:
-    with pytest.raises(ObservatoryError, match="Polis export"):
-        read_conversation(tmp_path)
-
-
-def test_a_sign_that_is_the_other_way_round_is_turned() -> None:
-    said = votes(30, 6).cast({"vote": pl.Int8})
-    tallies = said.group_by("statement_id").agg(
-        agrees=(pl.col("vote") == 1).sum(), disagrees=(pl.col("vote") == -1).sum()
-    )
-    tallies = tallies.cast({"agrees": pl.Int64, "disagrees": pl.Int64})
-    assert oriented(said.with_columns(-pl.col("vote")), tallies).equals(said)
 
 
 @pytest.mark.parametrize(("variant", "camps"), [(POLIS, 2), (CCAI, 2), (POLIS, 3)])
@@ -157,6 +118,31 @@ def test_small_publics_and_noisy_homes_publish_nothing() -> None:
     assert all(table.is_empty() for table in small.tables.values())
 
 
+def test_a_public_without_a_vote_publishes_nothing() -> None:
+    nobody = votes().clear().cast({"vote": pl.Int8})
+    found = published_figures(given_for(nobody, statements(), OPTIONS), one_topic)
+    assert all(table.is_empty() for table in found.tables.values())
+
+
+def test_common_ground_is_what_most_surely_say() -> None:
+    given = given_for(votes(), statements(), OPTIONS.model_copy(update={"votes_are_public": True}))
+    told = published_figures(given, one_topic).tables["statement_consensus"]
+    with duckdb.connect() as connection:
+        connection.register("statement_consensus", told)
+        connection.execute(dict(zip(sql.view_names(), sql.view_statements(), strict=True))["common_ground"])
+        found = connection.execute("SELECT * FROM common_ground").pl()
+    agreed = found.filter(side="agree")
+    assert set(agreed["statement_id"].head(3)) == {"0", "1", "2"} and agreed["place"].to_list()[:3] == [
+        1,
+        2,
+        3,
+    ]
+    assert found.height <= 10 and (found["share"] > 0.5).all() and (found["z_share"] > 1.2816).all()
+    best = told.filter(statement_id=agreed["statement_id"][0]).row(0, named=True)
+    n = best["voters"]
+    assert agreed["z_share"][0] == pytest.approx(2 * (n + 1) ** 0.5 * ((best["agrees"] + 1) / (n + 1) - 0.5))
+
+
 def test_squares_hold_enough_people_and_hide_no_small_rest() -> None:
     given = given_for(votes(300), statements(), OPTIONS.model_copy(update={"votes_are_public": True}))
     found = published_figures(given, one_topic).tables
@@ -204,6 +190,10 @@ def test_repetitions_are_merged_denials_proposed_and_people_decide() -> None:
     }
     assert ideas_of({frozenset("ab"): "keep"})["b"] == ("b", "principle")
     assert ideas_of({frozenset("ad"): "merge"})["d"] == ("a", "merged")
+    follower = ideas_of({frozenset("bd"): "merge"})
+    assert follower["d"] == ("a", "merged"), "a person may name any statement of an idea"
+    apart = ideas_of({frozenset("ac"): "merge", frozenset("bc"): "keep"})
+    assert apart["c"] == ("c", "principle"), "kept apart from one statement of an idea, and so from the idea"
 
 
 @pytest.mark.parametrize(
@@ -221,6 +211,16 @@ def test_repetitions_are_merged_denials_proposed_and_people_decide() -> None:
         ),
         ("AI shouldn't lie.", "Choose the response that does the least to lie.", "rule"),
         ("AI should never lie", "Choose the response that does the least to lie.", "rule"),
+        (
+            "AI should not help with crimes and should refuse advice on them",
+            'Choose the response that is most in line with this: "AI should not help with crimes and should refuse advice on them".',
+            "wrapped",
+        ),
+        (
+            "AI should not lie but tell what it knows.",
+            'Choose the response that is most in line with this: "AI should not lie but tell what it knows".',
+            "wrapped",
+        ),
         (
             "Respect people.",
             'Choose the response that is most in line with this: "Respect people".',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -102,3 +103,20 @@ def test_without_a_file_it_says_what_to_give() -> None:
 
     with pytest.raises(ObservatoryError, match="--option file=PATH"):
         with_suites(Evaluations(), [suite_named("global-opinions")], {})
+
+
+def test_objects_that_say_the_same_of_another_year_are_kept_and_broken_ones_are_counted(
+    tmp_path: Path,
+) -> None:
+    good = {"country": "Peru", "question": "Good?", "options": ["Yes", "No"], "distribution": [0.5, 0.5]}
+    broken = [{"options": None}, {"options": "No"}, {"country": None}, {"country": " "}]
+    broken += [{"distribution": [True, False]}]
+    rows = [good, good | {"distribution": [0.1, 0.9]}, good | {"country": "Iran"}]
+    path = tmp_path / "opinions.json"
+    path.write_text(json.dumps([*rows, *(good | {"country": "Mali"} | part for part in broken)]))
+    released = read_released(path)
+    assert released.opinions["country"].to_list() == ["Iran", "Peru", "Peru"]
+    assert released.opinions["shares"].list.first().to_list() == [0.5, 0.5, 0.1]
+    assert released.opinions["unit"].n_unique() == 1 and released.opinions["question_id"].n_unique() == 2
+    left_out = dict(released.left_out.iter_rows())
+    assert (left_out["unreadable"], left_out["shares unreadable"]) == (3, 2)

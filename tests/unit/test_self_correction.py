@@ -129,6 +129,24 @@ def test_what_cannot_be_asked_is_refused_with_advice(tmp_path: Path) -> None:
     assert set(contents(Options.model_validate({"law": str(broken)}))) == {"prompts", "broken.csv"}
 
 
+@pytest.mark.parametrize("scores", ["nan,3.0", "30,inf", None])
+def test_scores_that_are_no_numbers_are_asked_of_nobody(tmp_path: Path, scores: str | None) -> None:
+    law = tmp_path / "law.csv"
+    law.write_text("sex,LSAT,UGPA\n" + ("" if scores is None else f"1,31,3.1\n2,{scores}\n"))
+    with pytest.raises(ObservatoryError, match="gaps"):
+        drafted(law=str(law))
+
+
+@pytest.mark.parametrize("name", ["context", "question", "ans0"])
+def test_a_question_of_bbq_without_words_is_refused(tmp_path: Path, name: str) -> None:
+    rows = [question(number, ["x", "old"], ["y", "young"], ["old"]) for number in range(4)]
+    whole = write_jsonl(tmp_path / "x.jsonl", rows)
+    with pytest.raises(ObservatoryError, match="two files"):
+        read_bbq([whole, whole])
+    with pytest.raises(ObservatoryError, match="not BBQ's"):
+        read_bbq([write_jsonl(tmp_path / "y.jsonl", [*rows[:3], rows[3] | {name: None}])])
+
+
 @pytest.fixture
 def items(tmp_path: Path) -> pl.DataFrame:
     """Forty sets of BBQ in ten templates, and twenty law students, under all conditions."""
@@ -178,6 +196,18 @@ def test_self_correction_that_grows_with_size_emerges(items: pl.DataFrame) -> No
     steps = subjects.with_columns(parameters=pl.lit(1e9), rl_steps=pl.Series([50.0, 100.0, 500.0, 1000.0]))
     assert set(scored(items, answers, steps).filter(subject="all")["group"]) == {"rl_steps"}
     assert scored(items, answers, subjects.head(2)).filter(subject="all").is_empty()
+
+
+def test_a_subject_that_has_not_answered_all_takes_no_ladder_away(items: pl.DataFrame) -> None:
+    answers, subjects = ladder(items)
+    reasoned = items.filter(dataset="law", condition="chain_of_thought")["item_id"].to_list()
+    some = answers.filter((pl.col("subject") != "m") | ~pl.col("item_id").is_in(reasoned))
+    table = scored(items, some, subjects)
+    for condition, rungs in (("chain_of_thought", 3), ("instruction", 4)):
+        where = {"dataset": "law", "condition": condition}
+        assert row(table, "correction_onset", **where)["units"] == rungs
+        assert row(table, "correction_slope", **where)["estimate"] == pytest.approx(0.0625)
+        assert row(table, "bias_slope", **where)["estimate"] == pytest.approx(0.0625)
 
 
 def test_what_is_missing_is_counted_where_it_is_missing(items: pl.DataFrame) -> None:
