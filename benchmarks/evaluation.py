@@ -10,7 +10,6 @@ of many rows, and over as many units as rows, each a cell of its own; and means 
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +20,7 @@ import polars as pl
 
 from assets.evaluation.items import completed
 from assets.evaluation.probabilities import option_scores
-from dagster_project.bench import machine
+from benchmarks.report import report
 from dagster_project.memory import peak_megabytes, reset_peak
 from dagster_project.statistics.bootstrap import cluster_means
 from dagster_project.statistics.joint_bootstrap import joint_means
@@ -106,11 +105,7 @@ def main() -> None:
     parser.add_argument("--answers", type=int, default=1_000_000)
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args()
-    result = {"machine": machine(), chosen.part: PARTS[chosen.part](chosen.answers)}
-    text = json.dumps(result, indent=1)
-    print(text)
-    if chosen.json is not None:
-        chosen.json.write_text(text + "\n", "utf-8")
+    report({chosen.part: PARTS[chosen.part](chosen.answers)}, chosen.json)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ python -m benchmarks.opinions --participants 2000 --statements 900 --json FILE
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import polars as pl
 from assets.collective_constitution.consensus import consensus, group_counts, representativeness
 from assets.collective_constitution.groups import split
 from assets.collective_constitution.matrix import vote_matrix
-from dagster_project.bench import machine
+from benchmarks.report import report
 from schemas.collective import VARIANTS
 
 SEEN = 0.3
@@ -52,11 +51,7 @@ def main() -> None:
     parser.add_argument("--statements", type=int, default=900)
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args()
-    result = {"machine": machine(), "seconds": measure(chosen.participants, chosen.statements)}
-    text = json.dumps(result, indent=1)
-    print(text)
-    if chosen.json is not None:
-        chosen.json.write_text(text + "\n", "utf-8")
+    report({"seconds": measure(chosen.participants, chosen.statements)}, chosen.json)
 
 
 if __name__ == "__main__":

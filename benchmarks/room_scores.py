@@ -9,7 +9,6 @@ the step of metrics does with them: probabilities, scores, and their intervals b
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from assets.evaluation.suite import Answered, Drafting, Suite
 from assets.global_opinions.items import make_items
 from assets.global_opinions.suite import SUITE as OPINIONS
 from assets.moral_self_correction.suite import SUITE as SELF_CORRECTION
-from dagster_project.bench import machine
+from benchmarks.report import report
 from dagster_project.memory import peak_megabytes, reset_peak
 from schemas.evaluation import EvalAnswer
 from schemas.usage import ItemUsage
@@ -92,15 +91,12 @@ def main() -> None:
     parser.add_argument("--answers", type=int, default=1_000_000)
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args()
-    result: dict[str, Any] = {"machine": machine()}
+    result: dict[str, Any] = {}
     if chosen.bbq:
         result["moral_self_correction"] = self_correction(chosen.bbq, chosen.answers)
     if chosen.opinions:
         result["global_opinions"] = global_opinions(chosen.opinions, chosen.answers)
-    text = json.dumps(result, indent=1)
-    print(text)
-    if chosen.json is not None:
-        chosen.json.write_text(text + "\n", "utf-8")
+    report(result, chosen.json)
 
 
 if __name__ == "__main__":

@@ -21,10 +21,7 @@ if TYPE_CHECKING:
     from dagster_project.removing import Removed
 
 SUMMARY = "SELECT * FROM evaluation_summary"
-LOSSES = """
-SELECT suite, subject, reason, sum(answers)::UBIGINT AS answers FROM eval_losses
-GROUP BY suite, subject, reason ORDER BY suite, subject, answers DESC, reason
-"""
+LOSSES = "SELECT * FROM eval_losses"
 LOST_COUNTS = ("refused", "unparseable", "faults", "unasked")
 COLUMNS = ("suite", "subject", "items", "answered", "lost", "low mass", "usage covered")
 
@@ -96,7 +93,9 @@ def _percent(share: float | None) -> str:
 
 def _show_losses(home: Home, suites: Sequence[str]) -> None:
     """Why answers cannot be scored: a line for each suite and subject of which any are lost; eval_losses says it by part."""
-    shown = warehouse.query(home.warehouse, LOSSES).filter(pl.col("suite").is_in(list(suites)))
+    every = warehouse.query(home.warehouse, LOSSES).filter(pl.col("suite").is_in(list(suites)))
+    shown = every.group_by("suite", "subject", "reason").agg(pl.col("answers").sum())
+    shown = shown.sort("suite", "subject", "answers", "reason", descending=[False, False, True, False])
     for (suite, subject), rows in shown.group_by("suite", "subject", maintain_order=True):
         told = ", ".join(
             f"{LOST[reason]} {n:,}" for reason, n in rows.select("reason", "answers").iter_rows()
